@@ -1,0 +1,4 @@
+export * from './canonical-request.ts'
+export * from './errors.ts'
+export * from './ids.ts'
+export * from './parts.ts'

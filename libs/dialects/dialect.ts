@@ -1,0 +1,80 @@
+import type { CanonicalRequest, ErrorRecord, FinishReason, Part, RunId, Usage } from '#libs/core'
+
+/**
+ * A wire format that clients speak. Everything in it is pure: bodies, frames and errors in, the same out.
+ *
+ * A **frame** is one event of the client's stream as its `data` text: one line of JSON without a line break.
+ * The worker makes frames (natively by {@link NativeObserver}, else by {@link FrameEncoder}) and numbers them;
+ * the API tier dresses them as SSE with `toEvent` and never changes them.
+ */
+export interface Dialect {
+  readonly name: string
+  /** The start of its run ids, such as `chatcmpl-`. */
+  readonly idPrefix: string
+  /** Reads what the gateway needs of a body and refuses what can't be meant. Throws `invalid_request` with `param`. */
+  readRequest(body: unknown): RequestSummary
+  /** The whole body in canonical words, for the translated lane. `model` is the target's. */
+  decodeRequest(body: unknown, model: string): CanonicalRequest
+  /** The body as the provider of the same dialect gets it: `json` with the model's name replaced, all else untouched. */
+  toNativeRequest(json: string, context: { model: string; stream: boolean }): string
+  createObserver(context: FrameContext): NativeObserver
+  createEncoder(context: FrameContext): FrameEncoder
+  /** The terminal frame that tells of a failure in the stream. */
+  errorFrame(error: ErrorRecord, seq: number): string
+  /** One SSE event. `id` is the value of the `id:` line. */
+  toEvent(frame: string, id: string): string
+  /** What ends every stream, after the last frame. */
+  readonly streamEnd: string
+  /** The whole answer of a stream's frames: what a non-stream call would have got. */
+  collect(frames: readonly string[]): string
+  /** Frames that tell a whole answer as a stream. */
+  toFrames(answer: string, context: FrameContext): string[]
+  /** The body of an error answer. */
+  errorBody(error: ErrorRecord): string
+}
+
+export interface RequestSummary {
+  model: string
+  stream: boolean
+  /** Whether the stream should tell the usage. */
+  includeUsage: boolean
+  /** Whether the client asked that the answer be listed. */
+  store: boolean
+  metadata: Record<string, string>
+}
+
+export interface FrameContext {
+  rid: RunId
+  /** The name the client asked for. */
+  model: string
+  /** Seconds since 1970. */
+  createdAt: number
+  includeUsage: boolean
+}
+
+/** What was learnt of an answer while it passed through. */
+export interface Observation {
+  finish: FinishReason | undefined
+  usage: Usage | undefined
+}
+
+/** Watches a native stream: rewrites ids, numbers frames, learns usage and finish. One a stream. */
+export interface NativeObserver {
+  /**
+   * Takes one event of the provider and gives the frame for it, `undefined` for one that the client must not
+   * see. `done` is the provider's end mark. Throws the provider's error when the event tells one.
+   */
+  observe(event: { event: string | undefined; data: string }, seq: number): string | undefined
+  /** The same for a whole answer that was not streamed. */
+  observeAnswer(json: string): string
+  /** True once the provider has said its end mark. */
+  readonly ended: boolean
+  readonly observation: Observation
+}
+
+/** Tells canonical parts in the dialect. One a stream. */
+export interface FrameEncoder {
+  /** The frames for one part, in order, the first numbered `seq`. */
+  encode(part: Part, seq: number): string[]
+  readonly observation: Observation
+}
