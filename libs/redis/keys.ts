@@ -1,0 +1,42 @@
+/**
+ * Every key and channel that Millrace uses in Redis, beside those of BullMQ, which begin with `bullPrefix`.
+ * Scripts that work on many runs at once build run keys from `runPrefix` and its neighbours themselves, so the
+ * store must be one primary (with replicas or Sentinel), not a Redis Cluster.
+ */
+export const bullPrefix = 'mr:q'
+
+export const runPrefix = 'mr:run:'
+export const bodyPrefix = 'mr:body:'
+export const logPrefix = 'mr:log:'
+
+export const keys = {
+  /** Hash: the run record. */
+  run: (rid: string) => runPrefix + rid,
+  /** String: the request's body as the client sent it. */
+  body: (rid: string) => bodyPrefix + rid,
+  /** Stream: the frames, under ids `<epoch>-<seq of the last frame>`. */
+  log: (rid: string) => logPrefix + rid,
+  /** Sorted set: accepted runs that no worker has claimed, by time of acceptance. */
+  waiting: (provider: string) => `mr:waiting:${provider}`,
+  /** Sorted set: claimed runs, by their worker's last sign of life. */
+  running: 'mr:running',
+  /** Sorted set: ended runs that the archive does not hold yet, by time of ending. */
+  outbox: 'mr:outbox',
+  /** Sorted set: a tenant's runs by time of acceptance, cut to the newest. */
+  runsOf: (tenant: string) => `mr:runs:${tenant}`,
+  /** Sorted set: those of them that the client asked to have listed (`store: true`). */
+  storedOf: (tenant: string) => `mr:stored:${tenant}`,
+  /** Hash: what an Idempotency-Key stands for. */
+  idempotency: (tenant: string, digest: string) => `mr:idem:${tenant}:${digest}`,
+  /** String: until when the sweeper has seen to the enqueueing of a provider's waiting runs. */
+  swept: (provider: string) => `mr:swept:${provider}`,
+} as const
+
+export const channels = {
+  /** What a run's worker says, for whoever joins. */
+  run: (rid: string) => `mr:ch:run:${rid}`,
+  /** The same for the API process that accepted the run: it subscribes once, at start. */
+  home: (process: string) => `mr:ch:home:${process}`,
+  /** Run ids whose workers shall stop. */
+  cancel: 'mr:ch:cancel',
+} as const

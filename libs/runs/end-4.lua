@@ -1,0 +1,21 @@
+-- Ends a run: the last entry, the end record, the outbox and the news, all or nothing. Sent twice, the second
+-- finds the run ended under its own epoch.
+-- KEYS 1 run, 2 log, 3 running, 4 outbox
+-- ARGV 1 rid, 2 epoch, 3 seq, 4 number of frames, 5 end record, 6 payload, 7 home channel, 8 run channel
+-- Reply: 'ended' | 'fenced' | 'missing'
+local run = redis.call('HMGET', KEYS[1], 'epoch', 'state')
+if not run[1] then return 'missing' end
+if run[1] ~= ARGV[2] then return 'fenced' end
+if run[2] == 'ended' or run[2] == 'persisted' then return 'ended' end
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local id = ARGV[2] .. '-' .. ARGV[3]
+local meta = 'e' .. ARGV[5]
+redis.call('XADD', KEYS[2], id, 'n', ARGV[4], 'm', meta, 'd', ARGV[6])
+redis.call('HSET', KEYS[1], 'state', 'ended', 'end', ARGV[5])
+redis.call('ZREM', KEYS[3], ARGV[1])
+redis.call('ZADD', KEYS[4], now, ARGV[1])
+local message = ARGV[1] .. '\n' .. id .. ' ' .. ARGV[4] .. '\n' .. meta .. '\n' .. ARGV[6]
+if ARGV[7] ~= '' then redis.call('PUBLISH', ARGV[7], message) end
+redis.call('PUBLISH', ARGV[8], message)
+return 'ended'

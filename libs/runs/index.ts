@@ -1,0 +1,3 @@
+export { createRedisRunStore, silentWorkerMs } from './redis-run-store.ts'
+export * from './run.ts'
+export type * from './run-store.ts'

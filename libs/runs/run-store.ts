@@ -1,0 +1,83 @@
+import type { RunId } from '#libs/core'
+import type { LogEntry } from '#libs/streams'
+import type { Run, RunEnd, RunSpec, RunState } from './run.ts'
+
+export interface Acceptance {
+  spec: RunSpec
+  /** The request's body as the client sent it. */
+  body: string
+  /** The channel on which the accepting process listens; empty when nobody waits. */
+  homeChannel: string
+  /** How many runs may wait for the provider. */
+  bufferSize: number
+  idempotency?: { keyDigest: string; bodyDigest: string }
+}
+
+export type AcceptResult =
+  | { status: 'accepted' }
+  | { status: 'queue_full'; waiting: number }
+  /** The idempotency key stands for this run. */
+  | { status: 'attached'; rid: RunId }
+  /** The idempotency key stands for another body. */
+  | { status: 'key_reused' }
+
+export type ClaimResult =
+  | { status: 'run'; epoch: number; spec: RunSpec; body: string; homeChannel: string; claimedAtMs: number }
+  | { status: 'salvage'; epoch: number; spec: RunSpec; homeChannel: string; state: RunState }
+  | { status: 'held' | 'ended' | 'unknown' }
+
+export interface Ending {
+  spec: RunSpec
+  epoch: number
+  homeChannel: string
+  end: RunEnd
+  /** The last frames, which were not appended before. */
+  entry: LogEntry
+}
+
+/** All that the archive keeps of a run. */
+export interface FinishedRun {
+  run: Run & { end: RunEnd }
+  body: string
+  /** A stream's frames, a line each; or the whole answer. */
+  log: string
+}
+
+/** A page of a tenant's runs, newest or oldest first. */
+export interface RunQuery {
+  stored: boolean
+  after?: RunId
+  limit: number
+  order: 'asc' | 'desc'
+}
+
+/** The records of the runs that Redis holds. Every method's write is atomic and harmless when sent twice. */
+export interface RunStore {
+  accept(acceptance: Acceptance): Promise<AcceptResult>
+  /** Takes the run for the calling worker; see {@link RunState} for what each answer means. */
+  claim(rid: RunId, provider: string): Promise<ClaimResult>
+  /** `fenced` when a later claim has taken the run over, `missing` when Redis has lost it. */
+  end(ending: Ending): Promise<'ended' | 'fenced' | 'missing'>
+  /** `end` and `frame` are what a run gets that no worker has claimed yet. */
+  cancel(spec: RunSpec, end: RunEnd, frame: string): Promise<'unknown' | 'ended' | 'cancelled' | 'requested'>
+  /** After `marked`, the caller cancels the run if it has not ended; it is forgotten when settled. */
+  delete(rid: RunId, tenant: string): Promise<'unknown' | 'forgotten' | 'marked'>
+  get(rid: RunId, tenant: string): Promise<Run | undefined>
+  list(tenant: string, query: RunQuery): Promise<{ runs: Run[]; hasMore: boolean }>
+  /** Says that the worker lives which holds these runs. */
+  beat(rids: readonly RunId[]): Promise<void>
+  /** The archive holds these. Gives those that were deleted meanwhile. */
+  settle(rids: readonly RunId[]): Promise<RunId[]>
+  /** Ended runs that have waited for the archive for so long, oldest first. */
+  unarchived(olderThanMs: number, limit: number): Promise<RunId[]>
+  /** Claimed runs whose worker has been silent for so long. */
+  abandoned(olderThanMs: number, limit: number): Promise<RunId[]>
+  /** Runs that have waited for a worker for so long. */
+  waitingLong(provider: string, olderThanMs: number, limit: number): Promise<RunId[]>
+  waiting(provider: string): Promise<{ count: number; oldestAgeMs: number }>
+  /** How many runs of the provider come before this one; `undefined` if it waits no more. */
+  position(rid: RunId, provider: string): Promise<number | undefined>
+  outboxCount(): Promise<number>
+  /** Reads whole finished runs back, for the archive. Those that are gone are left out. */
+  finished(rids: readonly RunId[]): Promise<FinishedRun[]>
+}

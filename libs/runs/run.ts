@@ -1,0 +1,92 @@
+import type { ErrorRecord, FinishReason, RunId, Usage } from '#libs/core'
+
+/** The priority class a run waits in. */
+export const lanes = ['interactive', 'standard', 'batch'] as const
+export type Lane = (typeof lanes)[number]
+
+/**
+ * A run's way, each arrow one idempotent script that compares the epoch:
+ *
+ *     accepted → leased → dispatched → streaming → ended → persisted
+ *
+ * `accepted`: record and body are written, a job asks for a worker. `leased`: a worker has claimed it, under a new
+ * epoch, and nothing is paid yet. `dispatched`: an attempt may have reached the provider; from here on nobody
+ * calls a provider again for this run unless a policy says so. `streaming`: at least one frame is in the log.
+ * `ended`: the end is in the log and the run waits in the outbox. `persisted`: the archive holds it, and Redis
+ * forgets it after a while.
+ */
+export type RunState = 'accepted' | 'leased' | 'dispatched' | 'streaming' | 'ended' | 'persisted'
+
+export type Outcome = 'completed' | 'failed' | 'cancelled'
+
+/** What is fixed about a run when it is accepted. */
+export interface RunSpec {
+  rid: RunId
+  tenant: string
+  requestId: string
+  /** The name of the client's dialect. */
+  dialect: string
+  /** The path that was called, such as `/v1/chat/completions`. */
+  endpoint: string
+  /** The model that the client asked for. */
+  model: string
+  provider: string
+  /** The provider's name for the model. */
+  target: string
+  stream: boolean
+  includeUsage: boolean
+  store: boolean
+  metadata: Record<string, string>
+  lane: Lane
+  onDisconnect: 'continue' | 'cancel'
+  createdAtMs: number
+}
+
+/** One call to a provider with one key. */
+export interface Attempt {
+  provider: string
+  model: string
+  /** The key's name, never its value. */
+  key: string | null
+  startedAtMs: number
+  durationMs: number
+  /** `ok`, or the code of the error. */
+  outcome: string
+}
+
+/** How a run was opened: told with its first frames. */
+export interface RunOpening {
+  provider: string
+  target: string
+  attempts: number
+  queueMs: number
+  firstFrameMs: number
+}
+
+/** How a run ended: told with its last entry, and kept. */
+export interface RunEnd {
+  outcome: Outcome
+  error?: ErrorRecord
+  finish?: FinishReason
+  usage?: Usage
+  attempts: Attempt[]
+  /** How many frames the log holds. */
+  frames: number
+  startedAtMs: number | null
+  firstFrameAtMs: number | null
+  endedAtMs: number
+}
+
+/** A run as it can be asked for. */
+export interface Run {
+  spec: RunSpec
+  state: RunState
+  /** Times at which a worker began; `null` while it waits. */
+  claimedAtMs: number | null
+  cancelRequested: boolean
+  end: RunEnd | null
+}
+
+export function isEnded(run: Run): run is Run & { end: RunEnd } {
+  return run.end !== null
+}
