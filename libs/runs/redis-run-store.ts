@@ -1,8 +1,17 @@
 import type { RunId } from '#libs/core'
-import { bodyPrefix, channels, defineScript, keys, logPrefix, runPrefix, type Redis } from '#libs/redis'
-import { fromFields, runFields } from './run-fields.ts'
-import type { Run, RunSpec, RunState } from './run.ts'
-import type { AcceptResult, ClaimResult, FinishedRun, RunQuery, RunStore } from './run-store.ts'
+import {
+  bodyPrefix,
+  channels,
+  defineScript,
+  keys,
+  logPrefix,
+  runPrefix,
+  type Redis,
+  type ScriptArgument,
+} from '#libs/redis'
+import type { RunSpec, RunState } from './run.ts'
+import { createRunQueries } from './redis-run-queries.ts'
+import type { Acceptance, AcceptResult, ClaimResult, RunStore } from './run-store.ts'
 
 /** A worker says every few seconds that it lives; after so long a silence it is taken for dead. */
 export const silentWorkerMs = 12_000
@@ -18,27 +27,10 @@ export function createRedisRunStore(redis: Redis, options: { retainMs: number })
   const remove = script('delete-5.lua')
   const settle = script('settle-1.lua')
   const beat = script('beat-1.lua')
-  const overdue = script('overdue-1.lua')
-  const oldest = async (key: string, ageMs: number, limit: number) =>
-    (await overdue([key], [ageMs, limit])) as RunId[]
 
   return {
-    async accept({ spec, body, homeChannel, bufferSize, idempotency }) {
-      const { rid, tenant, provider, store } = spec
-      const reply = await accept(
-        [
-          keys.run(rid),
-          keys.body(rid),
-          keys.waiting(provider),
-          keys.runsOf(tenant),
-          keys.storedOf(tenant),
-          keys.idempotency(tenant, idempotency?.keyDigest ?? ''),
-        ],
-        [
-          ...[rid, tenant, JSON.stringify(spec), body, homeChannel, provider, bufferSize, listedRuns],
-          ...[store ? '1' : '0', idempotency?.bodyDigest ?? '', idempotencyLifetimeMs],
-        ],
-      )
+    async accept(acceptance) {
+      const reply = await accept(acceptKeys(acceptance), acceptArguments(acceptance))
       return toAcceptResult(reply as [AcceptResult['status'], (string | number)?])
     },
     async claim(rid, provider) {
@@ -75,10 +67,6 @@ export function createRedisRunStore(redis: Redis, options: { retainMs: number })
       ]
       return ((await remove(runKeys, [rid, tenant])) ?? 'unknown') as 'unknown' | 'forgotten' | 'marked'
     },
-    async get(rid, tenant) {
-      return fromFields(await redis.hmget(keys.run(rid), ...runFields), tenant)
-    },
-    list: (tenant, query) => listRuns(redis, tenant, query),
     async beat(rids) {
       await beat([keys.running], rids)
     },
@@ -86,52 +74,27 @@ export function createRedisRunStore(redis: Redis, options: { retainMs: number })
       const prefixes = [runPrefix, bodyPrefix, logPrefix, options.retainMs]
       return (await settle([keys.outbox], [...prefixes, ...rids])) as RunId[]
     },
-    unarchived: (ageMs, limit) => oldest(keys.outbox, ageMs, limit),
-    abandoned: (ageMs, limit) => oldest(keys.running, ageMs, limit),
-    waitingLong: (provider, ageMs, limit) => oldest(keys.waiting(provider), ageMs, limit),
-    waiting: (provider) => readWaiting(redis, keys.waiting(provider)),
-    async position(rid, provider) {
-      return (await redis.zrank(keys.waiting(provider), rid)) ?? undefined
-    },
-    outboxCount: () => redis.zcard(keys.outbox),
-    async finished(rids) {
-      const found = await Promise.all(rids.map((rid) => readFinished(redis, rid)))
-      return found.flatMap((run) => run ?? [])
-    },
+    ...createRunQueries(redis),
   }
 }
 
-async function listRuns(
-  redis: Redis,
-  tenant: string,
-  query: RunQuery,
-): Promise<{ runs: Run[]; hasMore: boolean }> {
-  const { stored, after, limit, order } = query
-  const key = stored ? keys.storedOf(tenant) : keys.runsOf(tenant)
-  const newestFirst = order === 'desc'
-  let start = 0
-  if (after !== undefined) {
-    const rank = newestFirst ? await redis.zrevrank(key, after) : await redis.zrank(key, after)
-    if (rank === null) return { runs: [], hasMore: false }
-    start = rank + 1
-  }
-  const range = [String(start), String(start + limit)] as const
-  const rids = newestFirst ? await redis.zrevrange(key, ...range) : await redis.zrange(key, ...range)
-  const records = await Promise.all(
-    rids.slice(0, limit).map((rid) => redis.hmget(keys.run(rid), ...runFields)),
-  )
-  const runs = records.flatMap((fields) => fromFields(fields, tenant) ?? [])
-  return { runs, hasMore: rids.length > limit }
+function acceptKeys({ spec, idempotency }: Acceptance): string[] {
+  return [
+    keys.run(spec.rid),
+    keys.body(spec.rid),
+    keys.waiting(spec.provider),
+    keys.runsOf(spec.tenant),
+    keys.storedOf(spec.tenant),
+    keys.idempotency(spec.tenant, idempotency?.keyDigest ?? ''),
+  ]
 }
 
-async function readWaiting(redis: Redis, key: string): Promise<{ count: number; oldestAgeMs: number }> {
-  const [count, oldest, time] = await Promise.all([
-    redis.zcard(key),
-    redis.zrange(key, '0', '0', 'WITHSCORES'),
-    redis.time(),
-  ])
-  const nowMs = Number(time[0]) * 1000 + Math.floor(Number(time[1]) / 1000)
-  return { count, oldestAgeMs: oldest[1] === undefined ? 0 : Math.max(0, nowMs - Number(oldest[1])) }
+function acceptArguments({ spec, body, homeChannel, bufferSize, idempotency }: Acceptance): ScriptArgument[] {
+  const { rid, tenant, provider, store } = spec
+  const run = [rid, tenant, JSON.stringify(spec), body, homeChannel, provider]
+  const limits = [bufferSize, listedRuns]
+  const flags = [store ? '1' : '0', idempotency?.bodyDigest ?? '', idempotencyLifetimeMs]
+  return [...run, ...limits, ...flags]
 }
 
 function toAcceptResult([status, detail]: [AcceptResult['status'], (string | number)?]): AcceptResult {
@@ -158,23 +121,4 @@ function toClaimResult(reply: readonly unknown[]): ClaimResult {
     return { status, epoch, spec: JSON.parse(spec) as RunSpec, homeChannel, state }
   }
   return { status }
-}
-
-async function readFinished(redis: Redis, rid: RunId): Promise<FinishedRun | undefined> {
-  const [fields, body, entries] = await Promise.all([
-    redis.hmget(keys.run(rid), ...runFields),
-    redis.get(keys.body(rid)),
-    redis.xrange(keys.log(rid), '-', '+'),
-  ])
-  const run = fromFields(fields)
-  if (run?.end == null) return undefined
-  const log = entries
-    .map(([, values]) => ({
-      count: values[values.indexOf('n') + 1],
-      payload: values[values.indexOf('d') + 1] ?? '',
-    }))
-    .filter((entry) => entry.count !== '0')
-    .map((entry) => entry.payload)
-    .join('\n')
-  return { run: { ...run, end: run.end }, body: body ?? '', log }
 }

@@ -52,7 +52,7 @@ export interface RunQuery {
 }
 
 /** The records of the runs that Redis holds. Every method's write is atomic and harmless when sent twice. */
-export interface RunStore {
+export interface RunStore extends RunQueries {
   accept(acceptance: Acceptance): Promise<AcceptResult>
   /** Takes the run for the calling worker; see {@link RunState} for what each answer means. */
   claim(rid: RunId, provider: string): Promise<ClaimResult>
@@ -62,12 +62,16 @@ export interface RunStore {
   cancel(spec: RunSpec, end: RunEnd, frame: string): Promise<'unknown' | 'ended' | 'cancelled' | 'requested'>
   /** After `marked`, the caller cancels the run if it has not ended; it is forgotten when settled. */
   delete(rid: RunId, tenant: string): Promise<'unknown' | 'forgotten' | 'marked'>
-  get(rid: RunId, tenant: string): Promise<Run | undefined>
-  list(tenant: string, query: RunQuery): Promise<{ runs: Run[]; hasMore: boolean }>
   /** Says that the worker lives which holds these runs. */
   beat(rids: readonly RunId[]): Promise<void>
   /** The archive holds these. Gives those that were deleted meanwhile. */
   settle(rids: readonly RunId[]): Promise<RunId[]>
+}
+
+export interface RunQueries {
+  /** `undefined` unless the run is here, is this tenant's and was not deleted. */
+  get(rid: RunId, tenant: string): Promise<Run | undefined>
+  list(tenant: string, query: RunQuery): Promise<{ runs: Run[]; hasMore: boolean }>
   /** Ended runs that have waited for the archive for so long, oldest first. */
   unarchived(olderThanMs: number, limit: number): Promise<RunId[]>
   /** Claimed runs whose worker has been silent for so long. */

@@ -1,0 +1,15 @@
+import type { RunId } from '#libs/core'
+
+/** Asks the workers of one provider to carry runs further. */
+export interface JobQueue {
+  /**
+   * Resolves when the job is in Redis. Adding a run that has a job already changes nothing. Calls of one turn of
+   * the event loop leave in one write. Lower `priority` goes first; 0 goes before all others.
+   */
+  add(rid: RunId, priority: number): Promise<void>
+  /** Which of these runs have no job. */
+  missing(rids: readonly RunId[]): Promise<RunId[]>
+  /** Bounds how many jobs run at once over all workers. */
+  setConcurrency(concurrency: number): Promise<void>
+  close(): Promise<void>
+}

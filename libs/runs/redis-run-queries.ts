@@ -1,0 +1,81 @@
+import type { RunId } from '#libs/core'
+import { defineScript, keys, type Redis } from '#libs/redis'
+import { fromFields, runFields } from './run-fields.ts'
+import type { Run } from './run.ts'
+import type { FinishedRun, RunQueries, RunQuery } from './run-store.ts'
+
+export function createRunQueries(redis: Redis): RunQueries {
+  const overdue = defineScript(redis, new URL('overdue-1.lua', import.meta.url))
+  const oldest = async (key: string, ageMs: number, limit: number) =>
+    (await overdue([key], [ageMs, limit])) as RunId[]
+  return {
+    async get(rid, tenant) {
+      return fromFields(await redis.hmget(keys.run(rid), ...runFields), tenant)
+    },
+    list: (tenant, query) => listRuns(redis, tenant, query),
+    unarchived: (ageMs, limit) => oldest(keys.outbox, ageMs, limit),
+    abandoned: (ageMs, limit) => oldest(keys.running, ageMs, limit),
+    waitingLong: (provider, ageMs, limit) => oldest(keys.waiting(provider), ageMs, limit),
+    waiting: (provider) => readWaiting(redis, keys.waiting(provider)),
+    async position(rid, provider) {
+      return (await redis.zrank(keys.waiting(provider), rid)) ?? undefined
+    },
+    outboxCount: () => redis.zcard(keys.outbox),
+    async finished(rids) {
+      const found = await Promise.all(rids.map((rid) => readFinished(redis, rid)))
+      return found.flatMap((run) => run ?? [])
+    },
+  }
+}
+
+async function listRuns(
+  redis: Redis,
+  tenant: string,
+  query: RunQuery,
+): Promise<{ runs: Run[]; hasMore: boolean }> {
+  const { stored, after, limit, order } = query
+  const key = stored ? keys.storedOf(tenant) : keys.runsOf(tenant)
+  const newestFirst = order === 'desc'
+  let start = 0
+  if (after !== undefined) {
+    const rank = newestFirst ? await redis.zrevrank(key, after) : await redis.zrank(key, after)
+    if (rank === null) return { runs: [], hasMore: false }
+    start = rank + 1
+  }
+  const range = [String(start), String(start + limit)] as const
+  const rids = newestFirst ? await redis.zrevrange(key, ...range) : await redis.zrange(key, ...range)
+  const records = await Promise.all(
+    rids.slice(0, limit).map((rid) => redis.hmget(keys.run(rid), ...runFields)),
+  )
+  const runs = records.flatMap((fields) => fromFields(fields, tenant) ?? [])
+  return { runs, hasMore: rids.length > limit }
+}
+
+async function readWaiting(redis: Redis, key: string): Promise<{ count: number; oldestAgeMs: number }> {
+  const [count, oldest, time] = await Promise.all([
+    redis.zcard(key),
+    redis.zrange(key, '0', '0', 'WITHSCORES'),
+    redis.time(),
+  ])
+  const nowMs = Number(time[0]) * 1000 + Math.floor(Number(time[1]) / 1000)
+  return { count, oldestAgeMs: oldest[1] === undefined ? 0 : Math.max(0, nowMs - Number(oldest[1])) }
+}
+
+async function readFinished(redis: Redis, rid: RunId): Promise<FinishedRun | undefined> {
+  const [fields, body, entries] = await Promise.all([
+    redis.hmget(keys.run(rid), ...runFields),
+    redis.get(keys.body(rid)),
+    redis.xrange(keys.log(rid), '-', '+'),
+  ])
+  const run = fromFields(fields)
+  if (run?.end == null) return undefined
+  const log = entries
+    .map(([, values]) => ({
+      count: values[values.indexOf('n') + 1],
+      payload: values[values.indexOf('d') + 1] ?? '',
+    }))
+    .filter((entry) => entry.count !== '0')
+    .map((entry) => entry.payload)
+    .join('\n')
+  return { run: { ...run, end: run.end }, body: body ?? '', log }
+}
