@@ -12,6 +12,10 @@ export function createRunQueries(redis: Redis): RunQueries {
     async get(rid, tenant) {
       return fromFields(await redis.hmget(keys.run(rid), ...runFields), tenant)
     },
+    async inspect(rid) {
+      const fields = await redis.hmget(keys.run(rid), ...runFields)
+      return fromFields(fields.with(runFields.indexOf('deleted'), null))
+    },
     list: (tenant, query) => listRuns(redis, tenant, query),
     unarchived: (ageMs, limit) => oldest(keys.outbox, ageMs, limit),
     abandoned: (ageMs, limit) => oldest(keys.running, ageMs, limit),

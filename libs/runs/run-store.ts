@@ -71,6 +71,8 @@ export interface RunStore extends RunQueries {
 export interface RunQueries {
   /** `undefined` unless the run is here, is this tenant's and was not deleted. */
   get(rid: RunId, tenant: string): Promise<Run | undefined>
+  /** For the inside alone: whoever's the run is, and even if it was deleted. */
+  inspect(rid: RunId): Promise<Run | undefined>
   list(tenant: string, query: RunQuery): Promise<{ runs: Run[]; hasMore: boolean }>
   /** Ended runs that have waited for the archive for so long, oldest first. */
   unarchived(olderThanMs: number, limit: number): Promise<RunId[]>
