@@ -1,1 +1,5 @@
+export * from './connect-provider.ts'
+export * from './openai-compatible.ts'
+export * from './openai.ts'
 export * from './provider.ts'
+export * from './registry.ts'

@@ -16,7 +16,12 @@ export interface ProviderSpec {
   readonly native: Readonly<Record<string, string>>
   /** Headers that carry the key. */
   authorize(key: string): Record<string, string>
-  /** Reads an answer that is not 2xx. `body` is what the provider sent, cut to 64 KiB. */
+  /** The headers that a call may add, in lower case; whatever else it asks for is not sent. */
+  readonly callHeaders?: readonly string[]
+  /**
+   * Reads an answer of status 400 or more. `body` is what the provider sent, cut to 64 KiB. The provider's name and
+   * `retry-after` are added by the caller.
+   */
   readError(status: number, body: string): GatewayError
   /** The translated lane; absent where the provider is reached by its native dialects alone. */
   readonly adapter?: ProviderAdapter

@@ -1,0 +1,216 @@
+import { isUtf8 } from 'node:buffer'
+import { type Dispatcher, Pool } from 'undici'
+import { GatewayError } from '#libs/core'
+import { createSseDecoder, SseError, type SseEvent } from '#libs/sse'
+import packageJson from '../../package.json' with { type: 'json' }
+import type { ProviderTimeouts } from './http/clock.ts'
+import { type RawAnswer, startExchange } from './http/exchange.ts'
+import { readRetryAfterMs } from './http/retry-after.ts'
+import type { ProviderSpec } from './provider.ts'
+
+export type { ProviderTimeouts }
+
+export interface ProviderSettings {
+  /** The name in the configuration, which errors tell. */
+  name: string
+  /** Origin and path in front of every call's path, such as `https://api.openai.com/v1`. */
+  baseUrl: string
+  timeouts: ProviderTimeouts
+  limits?: { maxEventBytes?: number; maxResponseBytes?: number }
+  /** How many connections at most; without it as many as there are calls at once. */
+  connections?: number
+}
+
+export interface ProviderCall {
+  /** Follows the base URL, and may hold a query. */
+  path: string
+  body: string | Uint8Array
+  /** JSON if it is left out. */
+  contentType?: string
+  key: string | undefined
+  /** Only those that the spec names in `callHeaders` are sent; names in lower case. */
+  headers?: Record<string, string>
+  /** Tells the provider's log which run it was, as `x-millrace-run`. */
+  rid: string
+}
+
+export interface ProviderAnswer {
+  status: number
+  headers: Record<string, string>
+  /**
+   * Calls `onEvents` with the events of each network read, in order and synchronously; resolves at the body's end.
+   * Throws `upstream_timeout`, `upstream_unreachable`, `upstream_protocol_error`, `response_too_large` or
+   * `cancelled`. What `onEvents` throws ends the call and is rethrown. One `read…` an answer.
+   */
+  readEvents(onEvents: (events: SseEvent[]) => void): Promise<void>
+  /** The whole body; throws as `readEvents` does. */
+  readText(): Promise<string>
+}
+
+export interface ConnectedProvider {
+  readonly name: string
+  readonly spec: ProviderSpec
+  /**
+   * Sends one request, once; resolves when the head of a 2xx answer is there. Throws a GatewayError otherwise: what
+   * the spec reads of the answer, `upstream_unreachable`, `upstream_timeout` or `cancelled`. The signal counts until
+   * the body's end, and closes the connection.
+   */
+  send(call: ProviderCall, signal: AbortSignal): Promise<ProviderAnswer>
+  /** Waits for the calls that run. To hurry it, abort them. */
+  close(): Promise<void>
+}
+
+const defaultMaxEventBytes = 1024 * 1024
+const defaultMaxResponseBytes = 32 * 1024 * 1024
+const maxErrorBodyBytes = 64 * 1024
+const waitStatuses: ReadonlySet<number> = new Set([429, 503, 529])
+
+/** Opens no connection until the first call. Throws if the base URL is none that can be called. */
+export function connectProvider(spec: ProviderSpec, settings: ProviderSettings): ConnectedProvider {
+  const { name, timeouts, limits } = settings
+  const { origin, basePath } = readBaseUrl(settings)
+  const maxEventBytes = limits?.maxEventBytes ?? defaultMaxEventBytes
+  const rules = {
+    provider: name,
+    timeouts,
+    maxResponseBytes: limits?.maxResponseBytes ?? defaultMaxResponseBytes,
+  }
+  const pool = new Pool(origin, {
+    connections: settings.connections ?? null,
+    pipelining: 1,
+    allowH2: false,
+    connectTimeout: timeouts.connectMs,
+    // Its own timeouts know neither the phases nor the words of ours.
+    headersTimeout: 0,
+    bodyTimeout: 0,
+  })
+
+  return {
+    name,
+    spec,
+    async send(call, signal) {
+      const request: Dispatcher.DispatchOptions = {
+        method: 'POST',
+        path: basePath + call.path,
+        headers: toHeaders(spec, call, name),
+        body: call.body,
+      }
+      const answer = await startExchange(pool, request, rules, signal)
+      if (answer.status >= 300) throw await toError(spec, name, answer)
+      return {
+        status: answer.status,
+        headers: answer.headers,
+        readEvents: (onEvents) => readEvents(answer, { provider: name, maxEventBytes, onEvents }),
+        readText: () => readText(answer, name),
+      }
+    },
+    close: () => pool.close(),
+  }
+}
+
+function readBaseUrl({ name, baseUrl }: ProviderSettings): { origin: string; basePath: string } {
+  const url = URL.parse(baseUrl)
+  const isPlain = url && !url.username && !url.password && !url.search && !url.hash
+  if (!isPlain || !/^https?:$/.test(url.protocol)) {
+    throw new TypeError(
+      `The base URL of provider ${name} must be http(s)://host/path, without user, query or fragment.`,
+    )
+  }
+  return { origin: url.origin, basePath: url.pathname.replace(/\/+$/, '') }
+}
+
+function toHeaders(spec: ProviderSpec, call: ProviderCall, provider: string): Record<string, string> {
+  const headers: Record<string, string> = {
+    'content-type': call.contentType ?? 'application/json',
+    accept: 'application/json, text/event-stream',
+    // A compressed stream comes in blocks and not in tokens, and a bomb can't be told from an answer.
+    'accept-encoding': 'identity',
+    'user-agent': `millrace/${packageJson.version}`,
+    'x-millrace-run': call.rid,
+  }
+  for (const name of spec.callHeaders ?? []) {
+    const value = call.headers?.[name]
+    if (value !== undefined) headers[name] = value
+  }
+  if (call.key === undefined) return headers
+  if (!/^[\x21-\x7e]+$/.test(call.key)) {
+    const message = `The key of provider ${provider} was not sent: it holds a blank, a line break or a character outside ASCII.`
+    throw new GatewayError('upstream_auth_failed', message, { provider })
+  }
+  return Object.assign(headers, spec.authorize(call.key))
+}
+
+interface EventReading {
+  provider: string
+  maxEventBytes: number
+  onEvents: (events: SseEvent[]) => void
+}
+
+async function readEvents(answer: RawAnswer, reading: EventReading): Promise<void> {
+  const { provider, maxEventBytes, onEvents } = reading
+  const contentType = answer.headers['content-type'] ?? ''
+  if (/json|html|xml/.test(contentType)) {
+    answer.stop()
+    throw protocolError(provider, `it is ${contentType} where an event stream was asked for`)
+  }
+  const decoder = createSseDecoder({ maxEventBytes })
+  const hand = (decode: () => SseEvent[]): void => {
+    const events = rethrowAs(provider, decode)
+    if (events.length > 0) onEvents(events)
+  }
+  await answer.read((chunk) => hand(() => decoder.push(chunk)))
+  hand(() => decoder.end())
+}
+
+async function readText(answer: RawAnswer, provider: string): Promise<string> {
+  const chunks: Buffer[] = []
+  await answer.read((chunk) => chunks.push(chunk))
+  const body = Buffer.concat(chunks)
+  if (!isUtf8(body)) throw protocolError(provider, 'it is not UTF-8 text')
+  return body.toString()
+}
+
+function rethrowAs<T>(provider: string, decode: () => T): T {
+  try {
+    return decode()
+  } catch (error) {
+    throw error instanceof SseError ? protocolError(provider, error.message, error) : error
+  }
+}
+
+function protocolError(provider: string, reason: string, cause?: unknown): GatewayError {
+  const message = `The answer of provider ${provider} cannot be read: ${reason}`
+  return new GatewayError('upstream_protocol_error', message, { provider, cause })
+}
+
+async function toError(spec: ProviderSpec, provider: string, answer: RawAnswer): Promise<GatewayError> {
+  const { status, headers } = answer
+  if (status < 400) {
+    answer.stop()
+    const message = `Provider ${provider} answered with a redirect (${status}), which is not followed: the base URL must be the final one.`
+    return new GatewayError('upstream_error', message, { provider })
+  }
+  const error = spec.readError(status, await readErrorBody(answer))
+  const retryAfterMs = waitStatuses.has(status) ? readRetryAfterMs(headers) : undefined
+  return GatewayError.fromJSON({
+    ...error.toJSON(),
+    provider,
+    ...(retryAfterMs !== undefined && { retryAfterMs }),
+  })
+}
+
+/** What came of it, also when it breaks off: the status tells more than the broken body does. */
+async function readErrorBody(answer: RawAnswer): Promise<string> {
+  const chunks: Buffer[] = []
+  let bytes = 0
+  try {
+    await answer.read((chunk) => {
+      chunks.push(chunk)
+      bytes += chunk.length
+      if (bytes > maxErrorBodyBytes) answer.stop()
+    })
+  } catch (error) {
+    if (error instanceof GatewayError && error.code === 'cancelled') throw error
+  }
+  return Buffer.concat(chunks).toString('utf8', 0, maxErrorBodyBytes)
+}

@@ -1,0 +1,11 @@
+import { openaiCompatible } from './openai-compatible.ts'
+import type { ProviderSpec } from './provider.ts'
+
+export const openai: ProviderSpec = {
+  ...openaiCompatible,
+  type: 'openai',
+  defaultBaseUrl: 'https://api.openai.com/v1',
+  needsKey: true,
+  environment: { key: 'OPENAI_API_KEY', baseUrl: 'OPENAI_BASE_URL' },
+  callHeaders: ['openai-organization', 'openai-project', 'openai-beta'],
+}
