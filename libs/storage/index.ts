@@ -1,0 +1,3 @@
+export * from './directory.ts'
+export * from './object-store.ts'
+export * from './s3.ts'
