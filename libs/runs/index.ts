@@ -1,3 +1,5 @@
+export * from './archive.ts'
 export { createRedisRunStore, silentWorkerMs } from './redis-run-store.ts'
 export * from './run.ts'
 export type * from './run-store.ts'
+export * from './segment.ts'
