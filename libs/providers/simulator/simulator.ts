@@ -1,0 +1,140 @@
+import { setTimeout } from 'node:timers/promises'
+import { GatewayError } from '#libs/core'
+import type { CanonicalRequest, ErrorCode, Part } from '#libs/core'
+import type { ProviderSpec } from '../provider.ts'
+import { failsBeforeAnswer, parseSimulatorModel } from './model-name.ts'
+import type { Fault, SimulatorSettings } from './model-name.ts'
+import { dueAtMs, dueTokens } from './pace.ts'
+import { planAnswer } from './plan-answer.ts'
+import type { AnswerPlan } from './plan-answer.ts'
+
+/** Answers inside the worker, with no network and no key; `docs/simulator.md` tells what a model's name can say. */
+export const simulator: ProviderSpec = {
+  type: 'simulator',
+  needsKey: false,
+  native: {},
+  authorize: () => ({}),
+  readError: (status) => toError(status),
+  builtIn: { stream },
+}
+
+async function* stream(request: CanonicalRequest, signal: AbortSignal): AsyncGenerator<Part> {
+  const settings = parseSimulatorModel(request.model)
+  const plan = planAnswer(request, settings)
+  const { fault } = settings
+  const pace = createPace(settings, signal)
+
+  if (fault !== undefined && failsBeforeAnswer(fault)) {
+    await pace.until(0)
+    await breakOff(fault, signal)
+  }
+  await pace.until(0)
+  yield { type: 'start', model: request.model }
+  yield opening(plan)
+  for (const [index, word] of plan.words.entries()) {
+    if (index === fault?.at) break
+    const waiting = pace.until(index)
+    if (waiting !== undefined) await waiting
+    yield delta(plan, word)
+  }
+  if (fault !== undefined) {
+    await breakOff(fault, signal)
+    return
+  }
+  yield closing(plan)
+  yield {
+    type: 'finish',
+    reason: { unified: plan.finish, raw: plan.finish },
+    usage: { inputTokens: plan.inputTokens, outputTokens: plan.outputTokens },
+  }
+}
+
+function opening({ toolCall }: AnswerPlan): Part {
+  return toolCall === undefined
+    ? { type: 'text-start' }
+    : { type: 'tool-call-start', index: 0, id: toolCall.id, name: toolCall.name }
+}
+
+function delta({ toolCall }: AnswerPlan, word: string): Part {
+  return toolCall === undefined
+    ? { type: 'text-delta', text: word }
+    : { type: 'tool-call-delta', index: 0, arguments: word }
+}
+
+function closing({ toolCall }: AnswerPlan): Part {
+  return toolCall === undefined ? { type: 'text-end' } : { type: 'tool-call-end', index: 0 }
+}
+
+/** `until` answers nothing where there is nothing to wait for: a timer or a promise a token would be most of the cost. */
+function createPace(settings: SimulatorSettings, signal: AbortSignal) {
+  const startedAtMs = performance.now()
+  let due = dueTokens(settings, 0)
+  return {
+    until(index: number): Promise<void> | undefined {
+      signal.throwIfAborted()
+      if (index < due) return undefined
+      return wait(index)
+    },
+  }
+
+  async function wait(index: number): Promise<void> {
+    const elapsedMs = performance.now() - startedAtMs
+    await sleep(Math.max(0, dueAtMs(settings, index) - elapsedMs), signal)
+    // A timer may fire a fraction early, and the token it was for is due all the same.
+    due = Math.max(index + 1, dueTokens(settings, performance.now() - startedAtMs))
+  }
+}
+
+/** Rejects with the signal's own reason, as `fetch` does. */
+async function sleep(ms: number, signal: AbortSignal): Promise<void> {
+  try {
+    await setTimeout(ms, undefined, { signal })
+  } catch {
+    signal.throwIfAborted()
+  }
+}
+
+/** Returns for `truncate` alone: a stream that ends without its finish. */
+async function breakOff({ kind, at, retryAfterMs }: Fault, signal: AbortSignal): Promise<void> {
+  if (typeof kind === 'number') throw toError(kind, retryAfterMs)
+  switch (kind) {
+    case 'truncate':
+      return
+    case 'stall':
+      return hang(signal)
+    case 'error':
+      throw toError(500)
+    case 'reset':
+      if (at > 0) throw failure('upstream_incomplete', 'The simulator broke off its answer.')
+      throw failure('upstream_unreachable', 'The simulator reset the connection.')
+  }
+}
+
+function hang(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    const give = () => reject(signal.reason as Error)
+    if (signal.aborted) give()
+    else signal.addEventListener('abort', give, { once: true })
+  })
+}
+
+const codes: Record<number, ErrorCode> = {
+  400: 'invalid_request',
+  401: 'upstream_auth_failed',
+  429: 'rate_limit_exceeded',
+}
+
+function toError(status: number, retryAfterMs?: number): GatewayError {
+  return failure(
+    codes[status] ?? 'upstream_error',
+    `The simulator failed with ${status}, as it was asked to.`,
+    {
+      status,
+      ...(retryAfterMs !== undefined && { retryAfterMs }),
+    },
+  )
+}
+
+function failure(code: ErrorCode, message: string, details: { status?: number; retryAfterMs?: number } = {}) {
+  return new GatewayError(code, message, { ...details, provider: 'simulator' })
+}
