@@ -1,4 +1,5 @@
 export type { Redis } from 'ioredis'
 export { connectRedis, type RedisPurpose } from './connect.ts'
 export { bodyPrefix, bullPrefix, channels, keys, logPrefix, runPrefix } from './keys.ts'
+export * from './private-server.ts'
 export { defineScript, type Script, type ScriptArgument } from './script.ts'
