@@ -177,7 +177,8 @@ async function stopLeftOver(record: ServerRecord, directory: string): Promise<vo
       )
     }
   } finally {
-    client.disconnect()
+    // After the end it would wait two seconds for another, and hold up the exit of the process.
+    if (client.status !== 'end') client.disconnect()
   }
 }
 
