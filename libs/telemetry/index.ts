@@ -1,0 +1,2 @@
+export * from './metric-list.ts'
+export * from './metrics.ts'

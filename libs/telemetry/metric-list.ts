@@ -1,0 +1,124 @@
+const shortSeconds = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5]
+const callSeconds = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300]
+const waitSeconds = [0.001, 0.005, 0.025, 0.1, 0.5, 1, 5, 15, 60, 300, 1800, 3600]
+
+export interface MetricDefinition {
+  type: 'counter' | 'gauge' | 'histogram'
+  name: string
+  help: string
+  labels: readonly string[]
+  /** Upper bounds in the unit of the name; for histograms. */
+  buckets?: readonly number[]
+}
+
+/** Every metric of Millrace. `docs/metrics.md` lists the same, and a test holds the two together. */
+export const metricList = {
+  requests: {
+    type: 'counter',
+    name: 'millrace_requests_total',
+    help: 'Requests answered, by how they ended.',
+    labels: ['endpoint', 'tenant', 'status', 'outcome'],
+  },
+  requestDuration: {
+    type: 'histogram',
+    name: 'millrace_request_duration_seconds',
+    help: 'From the first byte of a request to the last byte of its answer.',
+    labels: ['endpoint'],
+    buckets: callSeconds,
+  },
+  tokens: {
+    type: 'counter',
+    name: 'millrace_tokens_total',
+    help: 'Tokens that providers reported, by kind.',
+    labels: ['provider', 'model', 'kind'],
+  },
+  queueDepth: {
+    type: 'gauge',
+    name: 'millrace_queue_depth',
+    help: 'Runs that wait for a worker.',
+    labels: ['provider', 'lane'],
+  },
+  queueOldestAge: {
+    type: 'gauge',
+    name: 'millrace_queue_oldest_age_seconds',
+    help: 'Age of the run that has waited longest.',
+    labels: ['provider', 'lane'],
+  },
+  queueWait: {
+    type: 'histogram',
+    name: 'millrace_queue_wait_seconds',
+    help: 'From acceptance to the claim by a worker.',
+    labels: ['provider', 'lane'],
+    buckets: waitSeconds,
+  },
+  inFlight: {
+    type: 'gauge',
+    name: 'millrace_in_flight_runs',
+    help: 'Runs that this worker carries at the moment.',
+    labels: ['provider'],
+  },
+  timeToFirstToken: {
+    type: 'histogram',
+    name: 'millrace_time_to_first_token_seconds',
+    help: 'From acceptance to the first content of the answer.',
+    labels: ['provider', 'model'],
+    buckets: callSeconds,
+  },
+  interTokenGap: {
+    type: 'histogram',
+    name: 'millrace_inter_token_gap_seconds',
+    help: 'Between two pieces of content from the provider.',
+    labels: ['provider'],
+    buckets: [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30],
+  },
+  overhead: {
+    type: 'histogram',
+    name: 'millrace_overhead_seconds',
+    help: 'Time that the gateway itself adds, by stage.',
+    labels: ['stage'],
+    buckets: shortSeconds,
+  },
+  providerLatency: {
+    type: 'histogram',
+    name: 'millrace_provider_request_duration_seconds',
+    help: 'One attempt at a provider, from the request to the end of its answer.',
+    labels: ['provider', 'model'],
+    buckets: callSeconds,
+  },
+  providerErrors: {
+    type: 'counter',
+    name: 'millrace_provider_errors_total',
+    help: 'Attempts that failed, by error code.',
+    labels: ['provider', 'code'],
+  },
+  streamSubscribers: {
+    type: 'gauge',
+    name: 'millrace_stream_subscribers',
+    help: 'Readers that follow a run in this process.',
+    labels: [],
+  },
+  streamResumes: {
+    type: 'counter',
+    name: 'millrace_stream_resumes_total',
+    help: 'Readers that came back with a cursor.',
+    labels: [],
+  },
+  outboxRuns: {
+    type: 'gauge',
+    name: 'millrace_outbox_runs',
+    help: 'Finished runs that are not yet archived.',
+    labels: [],
+  },
+  archiveLag: {
+    type: 'gauge',
+    name: 'millrace_archive_lag_seconds',
+    help: 'Age of the oldest finished run that is not yet archived.',
+    labels: [],
+  },
+  collectErrors: {
+    type: 'counter',
+    name: 'millrace_collect_errors_total',
+    help: 'Scrapes that could not read a value, such as a queue depth while Redis was away.',
+    labels: [],
+  },
+} as const satisfies Record<string, MetricDefinition>
