@@ -1,2 +1,3 @@
+export * from './logger.ts'
 export * from './metric-list.ts'
 export * from './metrics.ts'
