@@ -1,0 +1,117 @@
+import type { ProviderSpec } from '#libs/providers'
+
+/**
+ * Everything an operator can choose, validated, frozen, with every default filled in. Durations are
+ * milliseconds and end in `Ms`, sizes are bytes and end in `Bytes`.
+ */
+export interface Config {
+  readonly server: ServerConfig
+  readonly redis: RedisConfig
+  readonly storage: StorageConfig
+  /** Absolute; holds the private Redis of `up` and, by default, the archive. */
+  readonly dataDir: string
+  /** Empty means that nobody has to show a key and that all is the tenant `default`. */
+  readonly keys: readonly KeyConfig[]
+  /** Never empty: the simulator is always there. */
+  readonly providers: readonly ProviderConfig[]
+  readonly models: readonly ModelConfig[]
+}
+
+export interface ServerConfig {
+  readonly host: string
+  /** 0 lets the system choose. */
+  readonly port: number
+  readonly bodyLimitBytes: number
+  /** How long a streamed answer may wait for its first frame before the status line is sent without it. */
+  readonly streamCommitMs: number
+  /** How long a whole answer is waited for on an open connection. */
+  readonly syncWaitMs: number
+  /** The silence after which a stream gets a comment, so that no proxy takes it for dead. */
+  readonly keepAliveMs: number
+  /** How long open answers may go on after a signal to stop. */
+  readonly drainMs: number
+  readonly onDisconnect: OnDisconnect
+}
+
+export interface RedisConfig {
+  readonly url: string | undefined
+  /** How long Redis keeps a run that is finished and in the archive. */
+  readonly retainMs: number
+  /** Whether to start on a Redis that may evict keys, and so may lose runs. */
+  readonly allowEviction: boolean
+}
+
+export type StorageConfig =
+  | { readonly driver: 'directory'; readonly path: string }
+  | {
+      readonly driver: 's3'
+      readonly bucket: string
+      readonly prefix: string
+      readonly endpoint?: string | undefined
+      readonly region: string
+      readonly forcePathStyle: boolean
+      /** Without the two keys, the AWS SDK finds credentials its own way. */
+      readonly accessKeyId?: string | undefined
+      readonly secretAccessKey?: string | undefined
+    }
+
+export interface KeyConfig {
+  readonly name: string
+  /** In the clear, here only: whoever keeps it keeps a hash. */
+  readonly key: string
+  readonly tenant: string
+  readonly priority: Priority
+  readonly onDisconnect?: OnDisconnect | undefined
+}
+
+export interface ProviderConfig {
+  readonly name: string
+  /** The `type` of a known provider spec. */
+  readonly type: string
+  /** Absent means the spec's own; without a slash at the end. */
+  readonly baseUrl?: string | undefined
+  readonly keys: readonly ProviderKeyConfig[]
+  /** Calls at once to this provider, over all workers. */
+  readonly concurrency: number
+  /** Runs that may wait for this provider before new ones are refused. */
+  readonly bufferSize: number
+  readonly timeouts: ProviderTimeouts
+}
+
+export interface ProviderKeyConfig {
+  readonly name: string
+  readonly value: string
+  readonly weight: number
+}
+
+export interface ProviderTimeouts {
+  readonly connectMs: number
+  readonly firstByteMs: number
+  /** Between two pieces of one answer. */
+  readonly idleMs: number
+  readonly totalMs: number
+}
+
+/** A virtual model: the name that a client asks for. */
+export interface ModelConfig {
+  readonly name: string
+  readonly routing: 'load-balance'
+  readonly targets: readonly TargetConfig[]
+  readonly onDisconnect?: OnDisconnect | undefined
+}
+
+export interface TargetConfig {
+  /** The name of one of `providers`, in its exact spelling. */
+  readonly provider: string
+  readonly model: string
+  /** Relative to the other targets; 0 takes no share. */
+  readonly weight: number
+}
+
+export type Priority = 'interactive' | 'standard' | 'batch'
+
+/** Whether a run goes on when its last reader has left. */
+export type OnDisconnect = 'continue' | 'cancel'
+
+/** What must be known of a provider type to check a configuration. */
+export type ConfigurableProvider = Pick<ProviderSpec, 'type' | 'defaultBaseUrl' | 'needsKey' | 'environment'>
