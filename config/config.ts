@@ -114,4 +114,7 @@ export type Priority = 'interactive' | 'standard' | 'batch'
 export type OnDisconnect = 'continue' | 'cancel'
 
 /** What must be known of a provider type to check a configuration. */
-export type ConfigurableProvider = Pick<ProviderSpec, 'type' | 'defaultBaseUrl' | 'needsKey' | 'environment'>
+export type ConfigurableProvider = Pick<
+  ProviderSpec,
+  'type' | 'defaultBaseUrl' | 'needsKey' | 'environment' | 'builtIn'
+>

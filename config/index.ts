@@ -1,1 +1,6 @@
 export type * from './config.ts'
+export type { Environment, Overrides } from './environment.ts'
+export { loadConfig } from './load-config.ts'
+export type { LoadOptions, LoadResult } from './load-config.ts'
+export { formatProblems } from './problems.ts'
+export type { Place, Problem } from './problems.ts'

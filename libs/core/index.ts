@@ -1,4 +1,5 @@
 export * from './canonical-request.ts'
+export * from './closest.ts'
 export * from './errors.ts'
 export * from './ids.ts'
 export * from './parts.ts'

@@ -1,0 +1,143 @@
+import type { ConfigurableProvider } from './config.ts'
+import { formatPath } from './problems.ts'
+import type { Finding, Path } from './problems.ts'
+
+export type Environment = Readonly<Record<string, string | undefined>>
+
+/** What the command line sets; it beats the environment, which beats the file. */
+export interface Overrides {
+  readonly host?: string | undefined
+  /** As it was typed: a text that is no port number is reported with everything else. */
+  readonly port?: number | string | undefined
+  readonly redisUrl?: string | undefined
+  readonly dataDir?: string | undefined
+}
+
+/** Settings as in the file: the names of the YAML keys, nothing checked yet. */
+export type Tree = Readonly<Record<string, unknown>>
+
+/** An empty variable counts as not set: that is what container tools make of one that nobody gave. */
+function readVariable(environment: Environment, name: string): string | undefined {
+  return environment[name] || undefined
+}
+
+/**
+ * Puts the environment's values in place of `${NAME}`, `${NAME:-default}` and `os.environ/NAME`. Settings without
+ * a value are left out, so that their defaults hold.
+ */
+export function expandReferences(
+  tree: unknown,
+  environment: Environment,
+): { tree: unknown; findings: Finding[] } {
+  const findings: Finding[] = []
+
+  const expandText = (text: string, path: Path): string | undefined => {
+    const read = (name: string, fallback?: string): string => {
+      const value = readVariable(environment, name) ?? fallback
+      if (value === undefined) {
+        findings.push({ path, message: `the environment variable ${name} is not set` })
+      }
+      return value ?? ''
+    }
+    const whole = /^os\.environ\/(\w+)$/.exec(text)?.[1]
+    if (whole !== undefined) return read(whole) || undefined
+    if (!text.includes('${')) return text
+    const expanded = text.replaceAll(
+      /\$\{(?:(\w+)(?::-([^}]*))?\})?/g,
+      (_, name?: string, fallback?: string) => {
+        if (name !== undefined) return read(name, fallback)
+        findings.push({ path, message: 'what follows ${ must be NAME} or NAME:-default}' })
+        return ''
+      },
+    )
+    return expanded || undefined
+  }
+
+  const expand = (value: unknown, path: Path): unknown => {
+    if (typeof value === 'string') return expandText(value, path)
+    if (Array.isArray(value)) return value.map((item, index) => expand(item, [...path, index]))
+    if (!isTree(value)) return value ?? undefined
+    return Object.fromEntries(
+      Object.entries(value)
+        .map(([key, item]) => [key, expand(item, [...path, key])] as const)
+        .filter(([, item]) => item !== undefined),
+    )
+  }
+  return { tree: expand(tree, []), findings }
+}
+
+const settings = [
+  { section: 'server', key: 'host', variable: 'HOST', override: 'host' },
+  { section: 'server', key: 'port', variable: 'PORT', override: 'port' },
+  { section: 'redis', key: 'url', variable: 'REDIS_URL', override: 'redisUrl' },
+  { section: undefined, key: 'data_dir', variable: 'MILLRACE_DATA_DIR', override: 'dataDir' },
+] as const
+
+/**
+ * Lays the environment and the command line over the file, in the file's own words, so that one set of checks is
+ * enough. `origins` names the source of each path that does not come from the file.
+ */
+export function overlay(
+  tree: Tree,
+  environment: Environment,
+  options: { overrides: Overrides; providerSpecs: readonly ConfigurableProvider[] },
+): { tree: Tree; origins: Map<string, string> } {
+  const origins = new Map<string, string>()
+  const result: Record<string, unknown> = { ...tree }
+  for (const { section, key, variable, override } of settings) {
+    const fromCommandLine = options.overrides[override]
+    const value = fromCommandLine ?? readVariable(environment, variable)
+    const parent = section === undefined ? tree : (result[section] ?? {})
+    if (value === undefined || !isTree(parent)) continue
+    if (section === undefined) result[key] = value
+    else result[section] = { ...parent, [key]: value }
+    const path = section === undefined ? [key] : [section, key]
+    origins.set(formatPath(path), fromCommandLine === undefined ? variableOrigin(variable) : 'command line')
+  }
+  result.providers = overlayProviders(tree.providers, environment, { ...options, origins })
+  return { tree: result, origins }
+}
+
+/** Without a `providers` section the environment's keys decide which there are; with one they fill in missing keys. */
+function overlayProviders(
+  providers: unknown,
+  environment: Environment,
+  options: { providerSpecs: readonly ConfigurableProvider[]; origins: Map<string, string> },
+): unknown {
+  const specs = new Map(options.providerSpecs.map((spec) => [spec.type, spec]))
+  const hasKey = (spec: ConfigurableProvider): boolean =>
+    spec.environment !== undefined && readVariable(environment, spec.environment.key) !== undefined
+  const candidates =
+    providers ??
+    Object.fromEntries([...specs.values()].filter(hasKey).map((spec) => [spec.type, { type: spec.type }]))
+  if (!isTree(candidates)) return candidates
+
+  const fill = (name: string, provider: unknown): unknown => {
+    if (!isTree(provider) || toList(provider.keys ?? [])?.length !== 0) return provider
+    const variables = specs.get(String(provider.type))?.environment
+    if (variables === undefined) return provider
+    const value = readVariable(environment, variables.key)
+    if (value === undefined) return provider
+    options.origins.set(`providers.${name}.keys[0].value`, variableOrigin(variables.key))
+    const filled = { ...provider, keys: [{ name: 'environment', value }] }
+    const baseUrl = variables.baseUrl && readVariable(environment, variables.baseUrl)
+    if (!variables.baseUrl || !baseUrl || provider.base_url !== undefined) return filled
+    options.origins.set(`providers.${name}.base_url`, variableOrigin(variables.baseUrl))
+    return { ...filled, base_url: baseUrl }
+  }
+  return Object.fromEntries(
+    Object.entries(candidates).map(([name, provider]) => [name, fill(name, provider)]),
+  )
+}
+
+function variableOrigin(name: string): string {
+  return `environment variable ${name}`
+}
+
+export function isTree(value: unknown): value is Tree {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+export function toList(value: unknown): readonly unknown[] | undefined {
+  return Array.isArray(value) ? value : undefined
+}

@@ -1,0 +1,255 @@
+import { closest } from '#libs/core'
+import { z } from 'zod'
+import type { Finding, Path } from './problems.ts'
+
+/**
+ * The file's shape: snake_case with units in, camelCase out, every default in one place. What one setting alone
+ * can get wrong is checked here; how settings fit together, in cross-checks.ts.
+ */
+
+type CamelCase<Text extends string> = Text extends `${infer Head}_${infer Tail}`
+  ? `${Head}${Capitalize<CamelCase<Tail>>}`
+  : Text
+type CamelKeys<T> = { [Key in keyof T as CamelCase<Key & string>]: T[Key] }
+
+function camelKeys<T extends object>(settings: T): CamelKeys<T> {
+  const renamed = Object.entries(settings).map(([key, value]) => {
+    return [key.replaceAll(/_(\w)/g, (_, letter: string) => letter.toUpperCase()), value]
+  })
+  return Object.fromEntries(renamed) as CamelKeys<T>
+}
+
+function section<Shape extends z.core.$ZodLooseShape>(shape: Shape) {
+  return z.strictObject(shape).transform((settings) => camelKeys(settings))
+}
+
+/** Texts are taken too, since a variable's value is one. */
+function number(minimum: number, maximum: number) {
+  return z.preprocess(
+    (value) => (isNumeric(value) ? Number(value) : value),
+    z.int().min(minimum).max(maximum),
+  )
+}
+
+function isNumeric(value: unknown): boolean {
+  return typeof value === 'string' && /^\d{1,15}$/.test(value)
+}
+
+const boolean = z.preprocess(
+  (value) => (value === 'true' ? true : value === 'false' ? false : value),
+  z.boolean(),
+)
+
+const text = z.string().min(1)
+const name = z
+  .string()
+  .regex(/^[a-z0-9][a-z0-9_-]{0,62}$/, 'must be 1 to 63 of a-z, 0-9, _ and -, and not start with _ or -')
+const label = z
+  .string()
+  .regex(
+    /^[A-Za-z0-9][\w.-]{0,62}$/,
+    'must be 1 to 63 letters, digits, ., _ and -, and start with a letter or digit',
+  )
+const secret = z.string().regex(/^[\x21-\x7E]+$/, 'must be printable ASCII without spaces or line breaks')
+const modelName = z.string().regex(/^[^\s\p{Cc}]{1,200}$/u, 'must be 1 to 200 characters without spaces')
+
+/** What Node's timers can count. */
+const longestMs = 2_147_483_647
+const milliseconds = number(1, longestMs)
+const weight = number(0, 1_000_000).default(1)
+const onDisconnect = z.enum(['continue', 'cancel'])
+
+const httpUrl = z
+  .string()
+  .refine(isPlainHttpUrl, 'must be an http:// or https:// address without user, password, query and fragment')
+  .transform((url) => url.replace(/\/+$/, ''))
+
+function isPlainHttpUrl(value: string): boolean {
+  const url = URL.parse(value)
+  return url !== null && /^https?:$/.test(url.protocol) && !/[@?#]/.test(value)
+}
+
+const server = section({
+  host: text.default('127.0.0.1'),
+  port: number(0, 65_535).default(8080),
+  body_limit_bytes: number(1024, 1_073_741_824).default(10_485_760),
+  stream_commit_ms: number(0, longestMs).default(3000),
+  sync_wait_ms: milliseconds.default(240_000),
+  keep_alive_ms: milliseconds.default(15_000),
+  drain_ms: number(0, longestMs).default(30_000),
+  on_disconnect: onDisconnect.default('continue'),
+})
+
+const redis = section({
+  url: z
+    .string()
+    .regex(/^rediss?:\/\/\S+$/, 'must start with redis:// or rediss://')
+    .optional(),
+  retain_ms: number(0, longestMs).default(60_000),
+  allow_eviction: boolean.default(false),
+})
+
+const storage = z.discriminatedUnion('driver', [
+  section({ driver: z.literal('directory'), path: text.optional() }),
+  section({
+    driver: z.literal('s3'),
+    bucket: text,
+    prefix: z
+      .string()
+      .regex(/^(?!\/)/, 'must not start with /')
+      .default(''),
+    endpoint: httpUrl.optional(),
+    region: text.default('us-east-1'),
+    force_path_style: boolean.default(false),
+    access_key_id: secret.optional(),
+    secret_access_key: secret.optional(),
+  }),
+])
+
+const key = section({
+  name: label.optional(),
+  key: secret,
+  tenant: name.default('default'),
+  priority: z.enum(['interactive', 'standard', 'batch']).default('standard'),
+  on_disconnect: onDisconnect.optional(),
+})
+
+const timeouts = section({
+  connect_ms: milliseconds.default(5000),
+  first_byte_ms: milliseconds.default(120_000),
+  idle_ms: milliseconds.default(60_000),
+  total_ms: milliseconds.default(600_000),
+})
+
+const providerKey = section({ name: label.optional(), value: secret, weight })
+
+const provider = section({
+  type: text,
+  base_url: httpUrl.optional(),
+  keys: z.array(providerKey).default([]),
+  concurrency: number(1, 100_000).default(64),
+  buffer_size: number(1, 10_000_000).default(5000),
+  timeouts: timeouts.prefault({}),
+})
+
+const target = section({ provider: text, model: text, weight })
+
+const model = section({
+  name: modelName,
+  routing: z.literal('load-balance').default('load-balance'),
+  targets: z.array(target).min(1),
+  on_disconnect: onDisconnect.optional(),
+})
+
+const file = section({
+  server: server.prefault({}),
+  redis: redis.prefault({}),
+  storage: storage.prefault({ driver: 'directory' }),
+  data_dir: text.default('.data'),
+  keys: z.array(key).default([]),
+  providers: z.record(name, provider),
+  models: z.array(model).default([]),
+})
+
+export type FileSettings = z.output<typeof file>
+
+/** The provider that is always there, in a file's words. */
+export const simulator = { name: 'sim', type: 'simulator', concurrency: 256 } as const
+
+export function createSimulator(): FileSettings['providers'][string] {
+  return provider.parse({ type: simulator.type, concurrency: simulator.concurrency })
+}
+
+const sections = [server, redis, ...storage.options, key, timeouts, providerKey, provider, target, model]
+const secretKeys = new Set(['key', 'keys', 'value', 'url', 'access_key_id', 'secret_access_key'])
+
+/** The settings whose values are no secrets, and so may be shown with their line. */
+export const publicKeys: ReadonlySet<string> = new Set(
+  sections.flatMap((each) => Object.keys(each.in.shape)).filter((setting) => !secretKeys.has(setting)),
+)
+
+/** Either every setting with its default, or everything that is wrong with their shape. */
+export function parseSettings(tree: unknown): { settings: FileSettings } | { findings: Finding[] } {
+  const result = file.safeParse(tree, { error: explain })
+  if (result.success) return { settings: result.data }
+  return { findings: result.error.issues.flatMap(toFindings) }
+}
+
+function toFindings(issue: z.core.$ZodIssue): Finding[] {
+  const path = issue.path as Path
+  if (issue.code === 'unrecognized_keys') {
+    const messages = issue.message.split('\n')
+    return issue.keys.map((unknown, index) => {
+      return { path: [...path, unknown], message: messages[index] ?? 'unknown key', atKey: true }
+    })
+  }
+  if (issue.code === 'invalid_key') {
+    return [{ path, message: issue.issues[0]?.message ?? 'invalid name', atKey: true }]
+  }
+  return [{ path, message: issue.message }]
+}
+
+/** What people read. It never repeats the value, which may be a secret in the wrong place. */
+function explain(issue: z.core.$ZodRawIssue): string {
+  switch (issue.code) {
+    case 'unrecognized_keys':
+      // One line a key: a zod issue has room for one message only.
+      return issue.keys.map((unknown) => unknownKey(unknown, knownKeys(issue.inst))).join('\n')
+    case 'invalid_value':
+      return choice(issue.input, issue.values.map(String))
+    case 'invalid_union':
+      return choice(isRecord(issue.input) ? issue.input.driver : undefined, ['directory', 's3'])
+    case 'invalid_type':
+      return issue.input === undefined ? 'is required' : `must be ${withArticle(issue.expected)}`
+    case 'too_small':
+      if (issue.origin === 'number' || issue.origin === 'int') return `must be at least ${issue.minimum}`
+      return 'must not be empty'
+    case 'too_big':
+      return `must be at most ${issue.maximum}`
+    case 'invalid_format':
+    case 'invalid_key':
+    case 'invalid_element':
+    case 'not_multiple_of':
+    case 'custom':
+      return 'is not valid'
+  }
+}
+
+function unknownKey(unknown: string, known: string[]): string {
+  const meant = closest(unknown, known)
+  return meant === undefined
+    ? `unknown key; known here: ${known.join(', ')}`
+    : `unknown key; did you mean "${meant}"?`
+}
+
+function knownKeys(schema: unknown): string[] {
+  return schema instanceof z.ZodObject ? Object.keys(schema.shape) : []
+}
+
+/** `must be one of …`, with a guess when the input is near to one. */
+export function choice(input: unknown, options: readonly string[]): string {
+  if (input === undefined) return `is required: one of ${options.join(', ')}`
+  const meant = typeof input === 'string' ? closest(input, options) : undefined
+  const guess = meant === undefined ? '' : `; did you mean "${meant}"?`
+  return options.length === 1
+    ? `must be ${options[0]}${guess}`
+    : `must be one of ${options.join(', ')}${guess}`
+}
+
+const typeNames: Readonly<Record<string, string>> = {
+  string: 'a text',
+  number: 'a whole number',
+  int: 'a whole number',
+  boolean: 'true or false',
+  array: 'a list',
+  object: 'a set of keys',
+  record: 'a set of keys',
+}
+
+function withArticle(type: string): string {
+  return typeNames[type] ?? `a ${type}`
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null
+}

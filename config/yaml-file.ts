@@ -1,0 +1,128 @@
+import { isAlias, isMap, isScalar, isSeq, Lexer, LineCounter, parseDocument, visit } from 'yaml'
+import type { Document, Node, YAMLError } from 'yaml'
+import type { Path, Place, Problem } from './problems.ts'
+
+export interface YamlFile {
+  /** Plain values; undefined when the text is not YAML or is empty. */
+  readonly tree: unknown
+  readonly problems: Problem[]
+  /** Where the setting is, or the nearest thing around it that exists; undefined when nothing does. */
+  locate(path: Path, atKey: boolean): Place | undefined
+}
+
+/** `publicKeys` are the settings whose values may be shown when their line is. */
+export function parseYamlFile(source: string, text: string, publicKeys: ReadonlySet<string>): YamlFile {
+  const lineCounter = new LineCounter()
+  const document = parseDocument(text, { lineCounter, prettyErrors: false, stringKeys: true })
+  const readable = document.errors.every((error) => error.code === 'DUPLICATE_KEY')
+  // Where the text is broken no key can be trusted to belong to the value that follows it.
+  const lines = maskValues(text, readable ? publicKeys : new Set()).split(/\r?\n/)
+
+  const placeAt = ([start, end]: Range): Place => {
+    const { line, col } = lineCounter.linePos(start)
+    const lineText = lines[line - 1] ?? ''
+    const length = Math.max(1, Math.min(end - start, lineText.length - col + 1))
+    return { line, column: col, length, text: lineText }
+  }
+  const problems = [...document.errors, ...document.warnings].map((error) => {
+    return { source, message: syntaxMessage(error), place: placeAt(error.pos) }
+  })
+  for (const range of brokenAliases(document)) {
+    const message =
+      'YAML: no anchor of this name comes before it; put quotes around a text that starts with *'
+    problems.push({ source, message, place: placeAt(range) })
+  }
+
+  const usable = readable && problems.length === document.errors.length
+  return {
+    tree: usable ? document.toJS({ maxAliasCount: -1 }) : undefined,
+    problems,
+    locate(path, atKey) {
+      const range = findRange(document, path, atKey)
+      return range && placeAt(range)
+    },
+  }
+}
+
+type Range = readonly [start: number, end: number]
+
+function syntaxMessage(error: YAMLError): string {
+  if (error.code === 'DUPLICATE_KEY') return 'this key is already set above; keep one of the two'
+  // Some messages quote the text, which may be a secret.
+  return `YAML: ${error.message.replace(/:? ".*/s, '').replace(/^\w/, (letter) => letter.toLowerCase())}`
+}
+
+function brokenAliases(document: Document): Range[] {
+  const broken: Range[] = []
+  visit(document, {
+    Alias(_, alias) {
+      const target = alias.resolve(document)
+      const [start, end] = toRange(alias)
+      const containsItself = target && toRange(target)[0] <= start && end <= toRange(target)[1]
+      if (target === undefined || containsItself) broken.push([start, end])
+    },
+  })
+  return broken
+}
+
+function findRange(document: Document, path: Path, atKey: boolean): Range | undefined {
+  let node: unknown = document.contents
+  let found: Range | undefined
+  for (const [depth, step] of path.entries()) {
+    if (isAlias(node)) node = node.resolve(document)
+    if (isMap<Node, Node | null>(node)) {
+      const pair = node.items.find(({ key }) => isScalar(key) && String(key.value) === String(step))
+      if (pair === undefined) return found
+      const pointAtValue =
+        depth === path.length - 1 && !atKey && isScalar(pair.value) && pair.value.source !== ''
+      found = toRange(pointAtValue && pair.value ? pair.value : pair.key)
+      node = pair.value
+    } else if (isSeq<Node>(node) && typeof step === 'number') {
+      const item: Node | undefined = node.items[step]
+      if (item === undefined) return found
+      const [start, end] = toRange(item)
+      found = isScalar(item) ? [start, end] : [start, start + 1]
+      node = item
+    } else {
+      return found
+    }
+  }
+  return found
+}
+
+function toRange(node: Node): Range {
+  const [start = 0, end = start] = node.range ?? []
+  return [start, end]
+}
+
+const reference = /^["']?(?:\$\{\w+\}|os\.environ\/\w+)["']?$/
+const longestShownKey = 24
+
+/**
+ * The text with `*` over every value that is not known to be harmless, and over comments. Columns stay. It works on
+ * tokens, not on the parsed file, so that a misspelt key hides its value too.
+ */
+function maskValues(text: string, publicKeys: ReadonlySet<string>): string {
+  const tokens = [...new Lexer().lex(text)].filter((token) => !lexerMarks.has(token))
+  let key = ''
+  return tokens
+    .map((token, index) => {
+      if (/^\s*$/.test(token) || indicators.has(token)) return token
+      const next = tokens.slice(index + 1).find((later) => !/^[ \t]*$/.test(later))
+      if (next === ':') {
+        key = token.replaceAll(/["']/g, '')
+        return publicKeys.has(key) || key.length <= longestShownKey ? token : mask(token)
+      }
+      const harmless = publicKeys.has(key) && !/[@?\n#]/.test(token)
+      return harmless || reference.test(token) ? token : mask(token)
+    })
+    .join('')
+}
+
+/** What the lexer puts between tokens and is not in the text: start of document, end of a flow, plain scalar. */
+const lexerMarks = new Set(['\u0002', '\u0018', '\u001F'])
+const indicators = new Set(['{', '}', '[', ']', ',', ':', '-', '?', '---', '...', '|', '>', '\uFEFF'])
+
+function mask(token: string): string {
+  return token.replaceAll(/[^\s"']/g, '*')
+}
