@@ -48,8 +48,8 @@ type Range = readonly [start: number, end: number]
 
 function syntaxMessage(error: YAMLError): string {
   if (error.code === 'DUPLICATE_KEY') return 'this key is already set above; keep one of the two'
-  // Some messages quote the text, which may be a secret.
-  return `YAML: ${error.message.replace(/:? ".*/s, '').replace(/^\w/, (letter) => letter.toLowerCase())}`
+  // Some messages end in a quotation of the file, which may be a secret.
+  return `YAML: ${error.message.replace(/(?<! ): .*/s, '').replace(/^\w/, (letter) => letter.toLowerCase())}`
 }
 
 function brokenAliases(document: Document): Range[] {
