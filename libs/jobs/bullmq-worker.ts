@@ -15,8 +15,7 @@ export interface JobWorkerOptions {
 }
 
 export interface JobWorker {
-  /** Takes no more jobs; resolves when those at hand are done. */
-  drain(): Promise<void>
+  /** Takes no more jobs; resolves when those at hand are done, however long they take. */
   close(): Promise<void>
 }
 
@@ -46,7 +45,5 @@ export function createBullmqWorker(options: JobWorkerOptions): JobWorker {
     },
   )
   worker.on('error', options.onError)
-  let closing: Promise<void> | undefined
-  const close = (): Promise<void> => (closing ??= worker.close())
-  return { drain: close, close }
+  return { close: () => worker.close() }
 }

@@ -1,12 +1,14 @@
 import { Redis, type RedisOptions } from 'ioredis'
 
 /**
- * The three ways in which the processes talk to Redis.
+ * The ways in which the processes talk to Redis.
  *
  * - `request`: for the API tier. It fails at once when Redis is away, so that a client gets 503 and not silence.
  * - `worker`: for what must not be lost. Commands wait out an outage and are sent again; every write that goes
- *   this way is idempotent. `socketTimeout` is what notices a half-open connection: without it a blocking
- *   client never comes back (BullMQ's blocking wait is 5 s, so 15 s of silence is none of its making).
+ *   this way is idempotent.
+ * - `jobs`: the same for BullMQ, which makes a second connection of it for its blocking wait. `socketTimeout` is
+ *   what notices a half-open connection: without it a blocking client never comes back (the blocking wait is
+ *   5 s, so 15 s of silence is none of its making).
  * - `subscriber`: for pub/sub, with its own liveness ping (see `streams`).
  */
 const optionSets = {
@@ -18,6 +20,11 @@ const optionSets = {
     socketTimeout: 5_000,
   },
   worker: {
+    maxRetriesPerRequest: null,
+    connectTimeout: 5_000,
+    socketTimeout: 15_000,
+  },
+  jobs: {
     maxRetriesPerRequest: null,
     connectTimeout: 5_000,
     socketTimeout: 15_000,
@@ -49,7 +56,7 @@ export async function connectRedis(
   const redis = new Redis(url, {
     ...optionSets[purpose],
     lazyConnect: true,
-    enableAutoPipelining: purpose !== 'subscriber',
+    enableAutoPipelining: purpose === 'request' || purpose === 'worker',
     retryStrategy: retryDelayMs,
     connectionName: `millrace-${purpose}`,
   })

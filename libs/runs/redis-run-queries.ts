@@ -2,7 +2,7 @@ import type { RunId } from '#libs/core'
 import { defineScript, keys, type Redis } from '#libs/redis'
 import { fromFields, runFields } from './run-fields.ts'
 import type { Run } from './run.ts'
-import type { FinishedRun, RunQueries, RunQuery } from './run-store.ts'
+import type { Backlog, FinishedRun, RunQueries, RunQuery } from './run-store.ts'
 
 export function createRunQueries(redis: Redis): RunQueries {
   const overdue = defineScript(redis, new URL('overdue-1.lua', import.meta.url))
@@ -20,11 +20,11 @@ export function createRunQueries(redis: Redis): RunQueries {
     unarchived: (ageMs, limit) => oldest(keys.outbox, ageMs, limit),
     abandoned: (ageMs, limit) => oldest(keys.running, ageMs, limit),
     waitingLong: (provider, ageMs, limit) => oldest(keys.waiting(provider), ageMs, limit),
-    waiting: (provider) => readWaiting(redis, keys.waiting(provider)),
+    waiting: (provider) => readBacklog(redis, keys.waiting(provider)),
+    outbox: () => readBacklog(redis, keys.outbox),
     async position(rid, provider) {
       return (await redis.zrank(keys.waiting(provider), rid)) ?? undefined
     },
-    outboxCount: () => redis.zcard(keys.outbox),
     async finished(rids) {
       const found = await Promise.all(rids.map((rid) => readFinished(redis, rid)))
       return found.flatMap((run) => run ?? [])
@@ -55,7 +55,7 @@ async function listRuns(
   return { runs, hasMore: rids.length > limit }
 }
 
-async function readWaiting(redis: Redis, key: string): Promise<{ count: number; oldestAgeMs: number }> {
+async function readBacklog(redis: Redis, key: string): Promise<Backlog> {
   const [count, oldest, time] = await Promise.all([
     redis.zcard(key),
     redis.zrange(key, '0', '0', 'WITHSCORES'),

@@ -68,6 +68,12 @@ export interface RunStore extends RunQueries {
   settle(rids: readonly RunId[]): Promise<RunId[]>
 }
 
+export interface Backlog {
+  count: number
+  /** 0 when there is none. */
+  oldestAgeMs: number
+}
+
 export interface RunQueries {
   /** `undefined` unless the run is here, is this tenant's and was not deleted. */
   get(rid: RunId, tenant: string): Promise<Run | undefined>
@@ -80,10 +86,11 @@ export interface RunQueries {
   abandoned(olderThanMs: number, limit: number): Promise<RunId[]>
   /** Runs that have waited for a worker for so long. */
   waitingLong(provider: string, olderThanMs: number, limit: number): Promise<RunId[]>
-  waiting(provider: string): Promise<{ count: number; oldestAgeMs: number }>
+  waiting(provider: string): Promise<Backlog>
   /** How many runs of the provider come before this one; `undefined` if it waits no more. */
   position(rid: RunId, provider: string): Promise<number | undefined>
-  outboxCount(): Promise<number>
+  /** Ended runs that the archive does not hold yet. */
+  outbox(): Promise<Backlog>
   /** Reads whole finished runs back, for the archive. Those that are gone are left out. */
   finished(rids: readonly RunId[]): Promise<FinishedRun[]>
 }

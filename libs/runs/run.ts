@@ -4,6 +4,9 @@ import type { ErrorRecord, FinishReason, RunId, Usage } from '#libs/core'
 export const lanes = ['interactive', 'standard', 'batch'] as const
 export type Lane = (typeof lanes)[number]
 
+/** The job priority of a lane: lower goes first. */
+export const lanePriority: Readonly<Record<Lane, number>> = { interactive: 0, standard: 10, batch: 100 }
+
 /**
  * A run's way, each arrow one idempotent script that compares the epoch:
  *

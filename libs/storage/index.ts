@@ -1,3 +1,4 @@
 export * from './directory.ts'
 export * from './object-store.ts'
 export * from './s3.ts'
+export * from './open.ts'

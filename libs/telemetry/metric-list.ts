@@ -36,13 +36,13 @@ export const metricList = {
     type: 'gauge',
     name: 'millrace_queue_depth',
     help: 'Runs that wait for a worker.',
-    labels: ['provider', 'lane'],
+    labels: ['provider'],
   },
   queueOldestAge: {
     type: 'gauge',
     name: 'millrace_queue_oldest_age_seconds',
     help: 'Age of the run that has waited longest.',
-    labels: ['provider', 'lane'],
+    labels: ['provider'],
   },
   queueWait: {
     type: 'histogram',

@@ -74,10 +74,13 @@ async function answerOrFail(
 ): Promise<void> {
   if (fault === 'silence') return
   if (fault === 'reset') return void request.once('data', () => request.socket.resetAndDestroy())
-  const { status, headers, body } =
-    typeof fault === 'object' ? refusal(fault.status, fault.code) : await handle(request)
+  const {
+    status,
+    headers,
+    body = '',
+  } = typeof fault === 'object' ? refusal(fault.status, fault.code) : await handle(request)
   if (fault === 'lost-answer') return void request.socket.resetAndDestroy()
-  response.writeHead(status, headers).end(body)
+  response.writeHead(status, { ...headers, 'content-length': Buffer.byteLength(body) }).end(body)
 }
 
 function createHandler(state: Pick<S3TestServer, 'objects' | 'pageSize'>): Handler {
@@ -119,7 +122,8 @@ function isIntact(headers: IncomingHttpHeaders, body: Buffer): boolean {
 
 function ranged(object: Buffer, range: string | undefined): Answer {
   const [, start, last] = /^bytes=(\d+)-(\d+)$/.exec(range ?? '') ?? []
-  if (start === undefined) return { status: 200, body: object }
+  if (start === undefined)
+    return { status: 200, headers: { 'last-modified': 'Thu, 01 Jan 2026 00:00:00 GMT' }, body: object }
   const body = object.subarray(Number(start), Number(last) + 1)
   if (body.length === 0) return refusal(416, 'InvalidRange')
   const contentRange = `bytes ${start}-${Number(start) + body.length - 1}/${object.length}`
@@ -136,7 +140,9 @@ function list(
   const page = keys.slice(0, Math.min(Number(query.get('max-keys') ?? 1000), pageSize))
   const more = page.length < keys.length
   const next = more ? `<NextContinuationToken>${page.at(-1)}</NextContinuationToken>` : ''
-  const contents = page.map((key) => `<Contents><Key>${key}</Key></Contents>`).join('')
+  const describeObject = (key: string) =>
+    `<Key>${key}</Key><Size>${objects.get(key)?.length}</Size><LastModified>2026-01-01T00:00:00Z</LastModified>`
+  const contents = page.map((key) => `<Contents>${describeObject(key)}</Contents>`).join('')
   return {
     status: 200,
     headers: { 'content-type': 'application/xml' },

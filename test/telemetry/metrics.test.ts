@@ -69,13 +69,13 @@ describe('metrics', () => {
 
   it('read gauges at the scrape, and survive a collector that fails', async () => {
     const metrics = createMetrics()
-    const depth = metrics.queueDepth({ provider: 'east', lane: 'batch' })
+    const depth = metrics.queueDepth({ provider: 'east' })
     let waiting = 0
     metrics.beforeScrape(() => depth.set(++waiting))
     metrics.beforeScrape(async () => Promise.reject(new Error('Redis is away')))
     await metrics.render()
     const text = await metrics.render()
-    expect(text).toContain('millrace_queue_depth{provider="east",lane="batch"} 2')
+    expect(text).toContain('millrace_queue_depth{provider="east"} 2')
     expect(text).toContain('millrace_collect_errors_total 2')
   })
 
