@@ -1,0 +1,122 @@
+import type { ErrorCode, GatewayError } from '#libs/core'
+
+export interface ProviderKey {
+  /** Tells one key from another in logs and metrics, where its value never is. */
+  name: string
+  value: string
+  /** Share of the calls, relative to the other keys'; 1 if it is left out. */
+  weight?: number
+}
+
+export interface Lease {
+  status: 'leased'
+  name: string
+  value: string
+  /** Tells how the call ended, `undefined` for well: later leases depend on it. */
+  release(error?: GatewayError): void
+}
+
+/**
+ * `cooling`: there are keys, but each must rest; the first is back at `untilMs` of the pool's clock. `none`: there is
+ * no key left to wait for, since the rest was excluded or refused by the provider.
+ */
+export type LeaseResult = Lease | { status: 'cooling'; untilMs: number } | { status: 'none' }
+
+export interface KeyPool {
+  /** Chooses at random by weight. `exclude` holds the names that this run has tried. */
+  lease(exclude?: ReadonlySet<string>): LeaseResult
+}
+
+export interface KeyPoolOptions {
+  /** In [0, 1). */
+  random?: () => number
+  /** Milliseconds of a clock that never goes back. */
+  now?: () => number
+}
+
+/** Where the provider does not say how long. A spent quota is not back in seconds. */
+const restMsByCode: Partial<Record<ErrorCode, number>> = {
+  rate_limit_exceeded: 5_000,
+  insufficient_quota: 5 * 60_000,
+}
+/** A refused key is tried again after this, since vendors have refused good keys for a while. */
+const refusedMs = 60_000
+
+interface KeyState {
+  key: ProviderKey
+  weight: number
+  coolUntilMs: number
+  refusedUntilMs: number
+}
+
+/** The keys of one provider in this process. Throws if a key can't be used, naming the key and never its value. */
+export function createKeyPool(keys: readonly ProviderKey[], options: KeyPoolOptions = {}): KeyPool {
+  const { random = Math.random, now = () => performance.now() } = options
+  checkKeys(keys)
+  const states = keys.map((key): KeyState => ({
+    key,
+    weight: key.weight ?? 1,
+    coolUntilMs: 0,
+    refusedUntilMs: 0,
+  }))
+
+  function toLease(state: KeyState): Lease {
+    const { name, value } = state.key
+    return {
+      status: 'leased',
+      name,
+      value,
+      release: (error) => rest(state, error, now()),
+    }
+  }
+
+  return {
+    lease(exclude) {
+      const nowMs = now()
+      const usable = states.filter(
+        ({ key, refusedUntilMs }) => refusedUntilMs <= nowMs && !exclude?.has(key.name),
+      )
+      if (usable.length === 0) return { status: 'none' }
+      const ready = usable.filter(({ coolUntilMs }) => coolUntilMs <= nowMs)
+      const chosen = choose(ready, random())
+      if (chosen) return toLease(chosen)
+      return { status: 'cooling', untilMs: Math.min(...usable.map(({ coolUntilMs }) => coolUntilMs)) }
+    },
+  }
+}
+
+function rest(state: KeyState, error: GatewayError | undefined, nowMs: number): void {
+  if (!error) return
+  if (error.code === 'upstream_auth_failed') state.refusedUntilMs = nowMs + refusedMs
+  const restMs = restMsByCode[error.code]
+  if (restMs === undefined) return
+  // Calls that run at once end in any order, and the longest rest that was asked for counts.
+  state.coolUntilMs = Math.max(state.coolUntilMs, nowMs + (error.retryAfterMs ?? restMs))
+}
+
+/** `point` in [0, 1) of the line on which each state has its weight as its length. */
+function choose(states: readonly KeyState[], point: number): KeyState | undefined {
+  let left = point * states.reduce((sum, { weight }) => sum + weight, 0)
+  for (const state of states) {
+    left -= state.weight
+    if (left < 0) return state
+  }
+  // Sums of fractions may leave a hair at the end of the line.
+  return states.at(-1)
+}
+
+function checkKeys(keys: readonly ProviderKey[]): void {
+  const names = new Set<string>()
+  for (const { name, value, weight = 1 } of keys) {
+    if (names.has(name)) throw new TypeError(`Two keys are named ${name}: each needs a name of its own.`)
+    names.add(name)
+    if (!/^[\x21-\x7e]+$/.test(value)) {
+      throw new TypeError(
+        `Key ${name} is empty, or holds a blank, a line break or a character outside ASCII. Is there one at its end?`,
+      )
+    }
+    if (!(weight > 0 && Number.isFinite(weight))) {
+      throw new TypeError(`The weight of key ${name} is ${weight}, and must be a number above 0.`)
+    }
+  }
+}
