@@ -96,7 +96,7 @@ export function connectProvider(spec: ProviderSpec, settings: ProviderSettings):
         body: call.body,
       }
       const answer = await startExchange(pool, request, rules, signal)
-      if (answer.status >= 300) throw await toError(spec, name, answer)
+      if (answer.status >= 300) throw await toError({ spec, provider: name, key: call.key }, answer)
       return {
         status: answer.status,
         headers: answer.headers,
@@ -104,7 +104,10 @@ export function connectProvider(spec: ProviderSpec, settings: ProviderSettings):
         readText: () => readText(answer, name),
       }
     },
-    close: () => pool.close(),
+    async close() {
+      // Undici throws at the second time.
+      if (!pool.destroyed) await pool.close()
+    },
   }
 }
 
@@ -183,17 +186,25 @@ function protocolError(provider: string, reason: string, cause?: unknown): Gatew
   return new GatewayError('upstream_protocol_error', message, { provider, cause })
 }
 
-async function toError(spec: ProviderSpec, provider: string, answer: RawAnswer): Promise<GatewayError> {
+interface ErrorOrigin {
+  spec: ProviderSpec
+  provider: string
+  key: string | undefined
+}
+
+async function toError({ spec, provider, key }: ErrorOrigin, answer: RawAnswer): Promise<GatewayError> {
   const { status, headers } = answer
   if (status < 400) {
     answer.stop()
     const message = `Provider ${provider} answered with a redirect (${status}), which is not followed: the base URL must be the final one.`
     return new GatewayError('upstream_error', message, { provider })
   }
-  const error = spec.readError(status, await readErrorBody(answer))
+  const error = spec.readError(status, await readErrorBody(answer)).toJSON()
   const retryAfterMs = waitStatuses.has(status) ? readRetryAfterMs(headers) : undefined
   return GatewayError.fromJSON({
-    ...error.toJSON(),
+    ...error,
+    // The spec knows what the vendor's keys look like; only here is it known which one was sent.
+    message: key ? error.message.replaceAll(key, '[key]') : error.message,
     provider,
     ...(retryAfterMs !== undefined && { retryAfterMs }),
   })

@@ -12,19 +12,22 @@ export const openaiCompatible: ProviderSpec = {
 
 const maxMessageLength = 2000
 
-const codesByWord: Readonly<Record<string, ErrorCode>> = {
-  context_length_exceeded: 'context_length_exceeded',
-  exceed_context_size_error: 'context_length_exceeded',
-  content_policy_violation: 'content_policy',
-  content_filter: 'content_policy',
-  moderation_blocked: 'content_policy',
-  invalid_prompt: 'content_policy',
-  insufficient_quota: 'insufficient_quota',
-  credit_balance_exhausted: 'insufficient_quota',
-  billing_hard_limit_reached: 'insufficient_quota',
-  billing_not_active: 'insufficient_quota',
-  model_not_found: 'model_not_found',
-}
+/** A Map, since the provider chooses the word: `constructor` must find nothing. */
+const codesByWord: ReadonlyMap<unknown, ErrorCode> = new Map(
+  Object.entries<ErrorCode>({
+    context_length_exceeded: 'context_length_exceeded',
+    exceed_context_size_error: 'context_length_exceeded',
+    content_policy_violation: 'content_policy',
+    content_filter: 'content_policy',
+    moderation_blocked: 'content_policy',
+    invalid_prompt: 'content_policy',
+    insufficient_quota: 'insufficient_quota',
+    credit_balance_exhausted: 'insufficient_quota',
+    billing_hard_limit_reached: 'insufficient_quota',
+    billing_not_active: 'insufficient_quota',
+    model_not_found: 'model_not_found',
+  }),
+)
 
 const codesByStatus: Readonly<Record<number, ErrorCode>> = {
   401: 'upstream_auth_failed',
@@ -54,7 +57,7 @@ export function readOpenAiError(status: number, body: string): GatewayError {
 }
 
 function toCode(status: number, { message = '', raw }: Envelope): ErrorCode {
-  const byWord = codesByWord[raw?.code ?? ''] ?? codesByWord[raw?.type ?? '']
+  const byWord = codesByWord.get(raw?.code) ?? codesByWord.get(raw?.type)
   if (byWord && status < 500) return byWord
   // vLLM and others have no word for it, and a fallback to a larger model hangs on it.
   if (status === 400 && /context (?:length|window|size)/i.test(message)) return 'context_length_exceeded'
@@ -106,11 +109,14 @@ function toWord(value: unknown): string | null {
   return isWord(value) ? String(value).slice(0, 100) : null
 }
 
-/** Providers echo the refused key or its ends, masked with stars: `sk-proj-ab****wxyz`. */
+/** Providers echo the refused key, or its ends around stars: `sk-proj-ab****wxyz`. */
 function hideKeys(message: string): string {
   return message
-    .replaceAll(/\b(?:sk|pk|rk|gsk|xai|key|hf|nvapi|csk|fw|pplx|AIza)[-_][\w*.-]+|\bAIza[\w-]+/g, '[key]')
-    .replaceAll(/[\w-]*\*{3,}[\w-]*/g, '[key]')
+    .replaceAll(
+      /\bsk-[\w*.-]+|\b(?:pk|rk|gsk|hf|fw|xai|nvapi|csk|pplx)[-_][\w*-]{12,}|\bAIza[\w-]+/g,
+      '[key]',
+    )
+    .replaceAll(/(?<![\w-])[\w-]*\*{3,}[\w-]*/g, '[key]')
 }
 
 function cut(message: string): string {

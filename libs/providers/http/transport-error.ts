@@ -30,7 +30,7 @@ export function transportError(
     const message = `The request to provider ${provider} was not sent: ${cause.message}.`
     return new GatewayError('invalid_request', message, details)
   }
-  if (isProtocolFault(code)) {
+  if (isProtocolFault(cause, code)) {
     const message = `The answer of provider ${provider} is not valid HTTP.`
     return new GatewayError('upstream_protocol_error', message, details)
   }
@@ -40,9 +40,10 @@ export function transportError(
   return new GatewayError('upstream_unreachable', message, details)
 }
 
-/** An early end of the body is told by the parser too, but is the connection's fault. */
-function isProtocolFault(code: string): boolean {
-  return (code.startsWith('HPE_') && code !== 'HPE_INVALID_EOF_STATE') || code === 'UND_ERR_HEADERS_OVERFLOW'
+/** An early end of the body is the connection's fault, though the parser tells it. Its errors have no code to go by. */
+function isProtocolFault(cause: Error, code: string): boolean {
+  if (code === 'UND_ERR_HEADERS_OVERFLOW') return true
+  return cause.name === 'HTTPParserError' && !cause.message.includes('Invalid EOF state')
 }
 
 function whyUnreachable(code: string): string {
