@@ -62,8 +62,8 @@ function toPlanRequest(body: Fields, messages: unknown[]): PlanRequest {
 type Decoded = Message | { role: 'system'; content: { type: 'text'; text: string } }
 
 function decodeMessage(message: unknown, index: number): Decoded {
-  const role = isObject(message) ? message.role : undefined
   if (!isObject(message)) throw invalid(`messages[${index}]`, 'must be an object')
+  const { role } = message
   const content = decodeContent(message.content)
   switch (role) {
     case 'system':

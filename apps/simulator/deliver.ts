@@ -19,6 +19,8 @@ export interface Delivery {
 
 const streamHeaders = { 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-cache' }
 const jsonHeaders = { 'content-type': 'application/json' }
+/** A longer timer would fire at once. */
+const maxTimerMs = 2 ** 31 - 1
 
 /** Answers at the pace and with the fault that the model's name asks for; the call ends when the response does. */
 export function deliver(delivery: Delivery): void {
@@ -157,5 +159,5 @@ function lastToken({ plan, settings }: Delivery): number {
 /** Runs at once what is due. */
 function schedule(delivery: Delivery, delayMs: number, run: () => void): void {
   if (delayMs <= 0) run()
-  else delivery.timer = setTimeout(run, delayMs)
+  else delivery.timer = setTimeout(run, Math.min(delayMs, maxTimerMs))
 }

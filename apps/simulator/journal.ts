@@ -12,7 +12,7 @@ export interface CallRecord {
   keyEnding: string | null
   startedAtMs: number
   endedAtMs: number | null
-  /** Absent when the connection broke before a status was sent. */
+  /** Null until it is sent, and for ever when the connection broke before. */
   status: number | null
   /** Tokens that were written, whether or not they arrived. */
   tokens: number
@@ -42,6 +42,8 @@ export interface JournalSnapshot {
 
 export interface Call {
   readonly record: CallRecord
+  /** 1 for the first call of its prompt. */
+  readonly callOfPrompt: number
   /** Counts once, however often it is called. */
   end(closedBy: ClosedBy): void
 }
@@ -60,7 +62,7 @@ export interface Journal {
 }
 
 const maxEntries = 10_000
-/** Beyond these, new names and prompts are not told apart any more: memory stays bounded under load. */
+/** Beyond these, new models are counted as one and new prompts not at all: memory stays bounded under load. */
 const maxModels = 1_000
 const maxPrompts = 200_000
 
@@ -83,10 +85,11 @@ export function createJournal(): Journal {
       const begunIn = state
       const totals = [begunIn.all, modelTotals(begunIn, opening.model)]
       for (const total of totals) enter(total)
-      countPrompt(begunIn, opening.promptHash)
+      const callOfPrompt = countPrompt(begunIn, opening.promptHash)
       const record = remember(begunIn, { ...opening, status: null })
       return {
         record,
+        callOfPrompt,
         end(closedBy) {
           if (record.closedBy !== null) return
           record.closedBy = closedBy
@@ -156,9 +159,10 @@ function modelTotals(state: State, model: string): ModelTotals {
   return totals
 }
 
-function countPrompt({ prompts }: State, promptHash: string): void {
-  const calls = prompts.get(promptHash)
-  if (calls !== undefined || prompts.size < maxPrompts) prompts.set(promptHash, (calls ?? 0) + 1)
+function countPrompt({ prompts }: State, promptHash: string): number {
+  const calls = (prompts.get(promptHash) ?? 0) + 1
+  if (calls > 1 || prompts.size < maxPrompts) prompts.set(promptHash, calls)
+  return calls
 }
 
 function remember(

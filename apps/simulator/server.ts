@@ -116,7 +116,8 @@ function createAnswerer(journal: Journal, options: SimulatorServerOptions) {
     const plan = planAnswer(request, settings)
     const call = journal.begin({ ...caller, stream, promptHash: plan.promptHash })
     response.setHeader('x-request-id', `req_sim${call.record.sequence}`)
-    deliver({ response, call, settings, plan, model, includeUsage })
+    const delivery = { response, call, plan, model, includeUsage }
+    deliver({ ...delivery, settings: withoutSpentFault(settings, call.callOfPrompt) })
   }
 
   function checkConcurrency(): void {
@@ -128,6 +129,11 @@ function createAnswerer(journal: Journal, options: SimulatorServerOptions) {
       { retryAfterMs: 1000 },
     )
   }
+}
+
+function withoutSpentFault({ fault, ...pace }: SimulatorSettings, callOfPrompt: number): SimulatorSettings {
+  const isSpent = fault === undefined || callOfPrompt > (fault.times ?? Number.POSITIVE_INFINITY)
+  return isSpent ? pace : { ...pace, fault }
 }
 
 function routeNotFound(route: string): GatewayError {

@@ -38,6 +38,16 @@ describe('a fault', () => {
     expect(Object.values(prompts.repeated)).toEqual([3])
   })
 
+  test('is over after as many calls of a prompt as it says', async () => {
+    const retrying = client.withOptions({ maxRetries: 2 })
+
+    const model = 'lorem?tokens=1&fail=503&times=2&retry_after_ms=1'
+    const answer = await retrying.chat.completions.create({ model, messages })
+
+    expect(answer.choices[0]!.message.content).toBe('Lorem.')
+    expect(simulator.journal().entries.map(({ status }) => status)).toEqual([503, 503, 200])
+  })
+
   test.each([true, false])('resets the connection before an answer (stream: %s)', async (stream) => {
     expect(await failureOf({ model: 'lorem?fail=reset', stream })).toBeInstanceOf(OpenAI.APIConnectionError)
     expect(simulator.journal().entries[0]).toMatchObject({ status: null, closedBy: 'fault' })

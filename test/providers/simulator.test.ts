@@ -43,6 +43,7 @@ describe('a model name', () => {
     'lorem?fail=',
     'lorem?at=3',
     'lorem?retry_after_ms=3',
+    'lorem?fail=500&times=0',
   ])('such as %s is an invalid request', (model) => {
     expect(() => parseSimulatorModel(model)).toThrowError(
       expect.objectContaining({ code: 'invalid_request', param: 'model' }),
@@ -207,6 +208,12 @@ describe('the built-in provider', () => {
       expect(error).toBe(reason)
     },
   )
+
+  test('refuses what it would have to remember from one call to the next', async () => {
+    const { error } = await collectUntilError('lorem?fail=500&times=1')
+
+    expect(error).toMatchObject({ code: 'invalid_request', param: 'model' })
+  })
 
   test('stops a burst when it is aborted in the middle', async () => {
     const controller = new AbortController()

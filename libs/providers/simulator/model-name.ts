@@ -10,6 +10,8 @@ export interface Fault {
   kind: (typeof failStatuses)[number] | (typeof failWords)[number]
   at: number
   retryAfterMs?: number
+  /** Only the first calls of a prompt fail, this many. */
+  times?: number
 }
 
 /** How a simulated model behaves: what its name says after the `?`. */
@@ -31,6 +33,7 @@ const maxima: Record<string, number> = {
   gap_ms: 3_600_000,
   at: 100_000,
   retry_after_ms: 3_600_000,
+  times: 1_000,
 }
 
 /**
@@ -67,6 +70,7 @@ interface Knobs {
   gap_ms?: number
   at?: number
   retry_after_ms?: number
+  times?: number
 }
 
 function readKnobs(query: string): Knobs {
@@ -90,7 +94,7 @@ function readNumber(name: string, value: string): number {
   if (maximum === undefined) {
     throw badKnob(`there is no knob "${name}"; there are ${Object.keys(maxima).join(', ')} and fail`)
   }
-  const minimum = name === 'tokens' ? 1 : 0
+  const minimum = name === 'tokens' || name === 'times' ? 1 : 0
   const number = /^\d{1,9}$/.test(value) ? Number(value) : Number.NaN
   if (!(number >= minimum && number <= maximum)) {
     throw badKnob(`${name} must be a whole number from ${minimum} to ${maximum}, not "${value}"`)
@@ -98,14 +102,18 @@ function readNumber(name: string, value: string): number {
   return number
 }
 
-function toFault(kind: Fault['kind'] | undefined, { at, retry_after_ms: retryAfterMs }: Knobs) {
+function toFault(kind: Fault['kind'] | undefined, numbers: Knobs): Fault | undefined {
+  const { at, retry_after_ms: retryAfterMs, times } = numbers
   if (kind === undefined) {
-    if (at !== undefined || retryAfterMs !== undefined) {
-      throw badKnob('at and retry_after_ms say more of a failure, so they need fail')
-    }
-    return undefined
+    if (at === undefined && retryAfterMs === undefined && times === undefined) return undefined
+    throw badKnob('at, retry_after_ms and times say more of a failure, so they need fail')
   }
-  return { kind, at: at ?? 0, ...(retryAfterMs !== undefined && { retryAfterMs }) }
+  return {
+    kind,
+    at: at ?? 0,
+    ...(retryAfterMs !== undefined && { retryAfterMs }),
+    ...(times !== undefined && { times }),
+  }
 }
 
 function badKnob(problem: string): GatewayError {

@@ -20,6 +20,7 @@ export const simulator: ProviderSpec = {
 
 async function* stream(request: CanonicalRequest, signal: AbortSignal): AsyncGenerator<Part> {
   const settings = parseSimulatorModel(request.model)
+  refuseMemory(settings)
   const plan = planAnswer(request, settings)
   const { fault } = settings
   const pace = createPace(settings, signal)
@@ -47,6 +48,16 @@ async function* stream(request: CanonicalRequest, signal: AbortSignal): AsyncGen
     reason: { unified: plan.finish, raw: plan.finish },
     usage: { inputTokens: plan.inputTokens, outputTokens: plan.outputTokens },
   }
+}
+
+/** Between two calls only the stand-alone server remembers: workers share no memory and a spec holds none. */
+function refuseMemory({ fault }: SimulatorSettings): void {
+  if (fault?.times === undefined) return
+  throw new GatewayError(
+    'invalid_request',
+    'The built-in simulator has no knob "times"; the stand-alone one does (npm run simulator).',
+    { param: 'model' },
+  )
 }
 
 function opening({ toolCall }: AnswerPlan): Part {
