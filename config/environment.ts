@@ -32,6 +32,7 @@ export function expandReferences(
   const findings: Finding[] = []
 
   const expandText = (text: string, path: Path): string | undefined => {
+    const before = findings.length
     const read = (name: string, fallback?: string): string => {
       const value = readVariable(environment, name) ?? fallback
       if (value === undefined) {
@@ -39,10 +40,9 @@ export function expandReferences(
       }
       return value ?? ''
     }
-    const whole = /^os\.environ\/(\w+)$/.exec(text)?.[1]
-    if (whole !== undefined) return read(whole) || undefined
-    if (!text.includes('${')) return text
-    const expanded = text.replaceAll(
+    const template = text.replace(/^os\.environ\/(\w+)$/, '$${$1}')
+    if (!template.includes('${')) return text
+    const expanded = template.replaceAll(
       /\$\{(?:(\w+)(?::-([^}]*))?\})?/g,
       (_, name?: string, fallback?: string) => {
         if (name !== undefined) return read(name, fallback)
@@ -50,7 +50,8 @@ export function expandReferences(
         return ''
       },
     )
-    return expanded || undefined
+    // A reference that failed stays as it is, so that nothing else is taken in its place.
+    return findings.length > before ? text : expanded || undefined
   }
 
   const expand = (value: unknown, path: Path): unknown => {

@@ -4,7 +4,7 @@ import type { Config, ConfigurableProvider, StorageConfig } from './config.ts'
 import { crossCheck, defaultKeyName, findWarnings } from './cross-checks.ts'
 import { expandReferences, isTree, overlay } from './environment.ts'
 import type { Environment, Overrides } from './environment.ts'
-import { formatPath } from './problems.ts'
+import { formatPath, showPath } from './problems.ts'
 import type { Finding, Problem } from './problems.ts'
 import { createSimulator, parseSettings, publicKeys, simulator } from './schema.ts'
 import type { FileSettings } from './schema.ts'
@@ -56,14 +56,13 @@ export function loadConfig(options: LoadOptions): LoadResult {
   const { tree, origins } = overlay(expanded.tree, environment, { overrides, providerSpecs })
   const parsed = parseSettings(tree)
   const findings = [
-    ...expanded.findings,
+    ...expanded.findings.filter(({ path }) => !origins.has(formatPath(path))),
     ...('findings' in parsed ? parsed.findings : []),
     ...crossCheck(tree, providerSpecs),
   ]
   const toProblem = (finding: Finding): Problem => {
-    const path = formatPath(finding.path)
-    const message = `${path}: ${finding.message}`
-    const origin = origins.get(path)
+    const message = `${showPath(finding.path)}: ${finding.message}`
+    const origin = origins.get(formatPath(finding.path))
     if (origin !== undefined) return { source: origin, message }
     const place = file?.locate(finding.path, finding.atKey ?? false)
     return { source: source ?? 'configuration', message, place }
@@ -85,19 +84,24 @@ function findSource(
 }
 
 function readSource(source: string, directory: string): YamlFile {
+  let text: string
   try {
-    return parseYamlFile(source, readFileSync(resolve(directory, source), 'utf8'), publicKeys)
+    text = readFileSync(resolve(directory, source), 'utf8')
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown reason'
-    const reason = code === 'ENOENT' ? 'there is no such file' : `the file cannot be read (${code})`
-    return { tree: undefined, problems: [{ source, message: reason }], locate: () => undefined }
+    const code = error instanceof Error && 'code' in error ? String(error.code) : 'for an unknown reason'
+    const message = code === 'ENOENT' ? 'there is no such file' : `the file cannot be read (${code})`
+    return { tree: undefined, problems: [{ source, message }], locate: () => undefined }
   }
+  return parseYamlFile(source, text, publicKeys)
 }
 
 /** In the order of the file, since that is how people work through them. */
 function failed(problems: readonly Problem[]): LoadResult {
-  const position = ({ place }: Problem): number => (place ? place.line * 10_000 + place.column : 0)
-  return { ok: false, problems: problems.toSorted((left, right) => position(left) - position(right)) }
+  const inOrder = problems.toSorted(({ place: left }, { place: right }) => {
+    const byLine = (left?.line ?? 0) - (right?.line ?? 0)
+    return byLine === 0 ? (left?.column ?? 0) - (right?.column ?? 0) : byLine
+  })
+  return { ok: false, problems: inOrder }
 }
 
 /** A setting that one check has refused says nothing to the next. */

@@ -51,3 +51,12 @@ export function formatPath(path: Path): string {
     .join('')
     .replace(/^\./, '')
 }
+
+/** The path for people: a key that is too long to be one of ours may be a secret in the wrong place. */
+export function showPath(path: Path): string {
+  return formatPath(path.map((step) => (typeof step === 'number' || isShownKey(step) ? step : '****')))
+}
+
+export function isShownKey(key: string): boolean {
+  return key.length <= 24 || /^[a-z_-]+$/.test(key)
+}

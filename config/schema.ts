@@ -1,5 +1,6 @@
 import { closest } from '#libs/core'
 import { z } from 'zod'
+import { isTree } from './environment.ts'
 import type { Finding, Path } from './problems.ts'
 
 /**
@@ -198,9 +199,11 @@ function explain(issue: z.core.$ZodRawIssue): string {
     case 'invalid_value':
       return choice(issue.input, issue.values.map(String))
     case 'invalid_union':
-      return choice(isRecord(issue.input) ? issue.input.driver : undefined, ['directory', 's3'])
+      // The one union there is: the storage, by its driver.
+      return choice(isTree(issue.input) ? issue.input.driver : undefined, ['directory', 's3'])
     case 'invalid_type':
-      return issue.input === undefined ? 'is required' : `must be ${withArticle(issue.expected)}`
+      if (issue.input === undefined) return 'is required'
+      return `must be ${typeNames[issue.expected] ?? issue.expected}${quotesMissing(issue) ? '; put quotes around it' : ''}`
     case 'too_small':
       if (issue.origin === 'number' || issue.origin === 'int') return `must be at least ${issue.minimum}`
       return 'must not be empty'
@@ -246,10 +249,6 @@ const typeNames: Readonly<Record<string, string>> = {
   record: 'a set of keys',
 }
 
-function withArticle(type: string): string {
-  return typeNames[type] ?? `a ${type}`
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null
+function quotesMissing({ expected, input }: z.core.$ZodRawIssue<z.core.$ZodIssueInvalidType>): boolean {
+  return expected === 'string' && (typeof input === 'number' || typeof input === 'boolean')
 }

@@ -1,5 +1,6 @@
 import { isAlias, isMap, isScalar, isSeq, Lexer, LineCounter, parseDocument, visit } from 'yaml'
 import type { Document, Node, YAMLError } from 'yaml'
+import { isShownKey } from './problems.ts'
 import type { Path, Place, Problem } from './problems.ts'
 
 export interface YamlFile {
@@ -71,7 +72,8 @@ function findRange(document: Document, path: Path, atKey: boolean): Range | unde
   for (const [depth, step] of path.entries()) {
     if (isAlias(node)) node = node.resolve(document)
     if (isMap<Node, Node | null>(node)) {
-      const pair = node.items.find(({ key }) => isScalar(key) && String(key.value) === String(step))
+      // As for the values, the last of two equal keys counts.
+      const pair = node.items.findLast(({ key }) => isScalar(key) && String(key.value) === String(step))
       if (pair === undefined) return found
       const pointAtValue =
         depth === path.length - 1 && !atKey && isScalar(pair.value) && pair.value.source !== ''
@@ -96,7 +98,6 @@ function toRange(node: Node): Range {
 }
 
 const reference = /^["']?(?:\$\{\w+\}|os\.environ\/\w+)["']?$/
-const longestShownKey = 24
 
 /**
  * The text with `*` over every value that is not known to be harmless, and over comments. Columns stay. It works on
@@ -111,7 +112,7 @@ function maskValues(text: string, publicKeys: ReadonlySet<string>): string {
       const next = tokens.slice(index + 1).find((later) => !/^[ \t]*$/.test(later))
       if (next === ':') {
         key = token.replaceAll(/["']/g, '')
-        return publicKeys.has(key) || key.length <= longestShownKey ? token : mask(token)
+        return isShownKey(key) ? token : mask(token)
       }
       const harmless = publicKeys.has(key) && !/[@?\n#]/.test(token)
       return harmless || reference.test(token) ? token : mask(token)

@@ -211,6 +211,24 @@ describe('the environment', () => {
     expect(fromCommandLine.server).toMatchObject({ host: '::1', port: 3 })
   })
 
+  test('makes up for a variable that the file names and nobody has set, where it beats the file', () => {
+    const yaml = 'redis: { url: "${MY_REDIS}" }'
+
+    expect(problemsOf(yaml)).toHaveLength(1)
+    expect(mustLoad(yaml, { overrides: { redisUrl: 'redis://127.0.0.1:1' } }).redis.url).toBe(
+      'redis://127.0.0.1:1',
+    )
+  })
+
+  test('does not give an address to a provider whose own could not be read', () => {
+    const yaml = 'providers: { main: { type: openai, base_url: "${MY_URL}" } }'
+    const variables = { OPENAI_API_KEY: 'sk-1', OPENAI_BASE_URL: 'http://127.0.0.1:1' }
+
+    expect(problemsOf(yaml, { environment: variables })).toEqual([
+      'millrace.yaml:1:46: providers.main.base_url: the environment variable MY_URL is not set',
+    ])
+  })
+
   test('is read inside longer texts, with defaults, for numbers, and as os.environ/NAME', () => {
     const yaml = `
 server: { port: "\${APP_PORT}", sync_wait_ms: "\${WAIT:-7}" }

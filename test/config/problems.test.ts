@@ -15,7 +15,7 @@ describe('a problem is told with its place', () => {
         '  2 |   prot: ****',
         '    |   ^^^^',
         '',
-        'millrace.yaml:3:9: server.host: must be a text',
+        'millrace.yaml:3:9: server.host: must be a text; put quotes around it',
         '  3 |   host: 7',
         '    |         ^',
       ].join('\n'),
@@ -164,7 +164,10 @@ describe('a problem of YAML is told with its place', () => {
   })
 
   test('a key that is there twice does not hide the other problems', () => {
-    expect(problemsOf('server: {}\nserver: { prt: 1 }')).toHaveLength(2)
+    expect(problemsOf('server: {}\nserver: { prt: 1 }')).toEqual([
+      'millrace.yaml:2:1: this key is already set above; keep one of the two',
+      'millrace.yaml:2:11: server.prt: unknown key; did you mean "port"?',
+    ])
   })
 })
 
@@ -209,6 +212,7 @@ describe('no secret is in a message', () => {
     ['in place of a list', `keys: ${secret}`],
     ['in a list of texts', `keys: [ ${secret} ]`],
     ['as a name of a key', `keys: { ${secret}-${secret}: team-a }`],
+    ['as a key of a key', `keys: [ { ${secret}-${secret}: team-a } ]`],
     ['after a broken line', `keys:\n  - key "${secret}\n  - key: ${secret}`],
     ['without a colon', `keys:\n  - tenant: a\n    key ${secret}\n`],
     ['as an alias', `keys:\n  - key: *${secret}\n`],
