@@ -25,8 +25,11 @@ export interface Dialect {
   toEvent(frame: string, id: string): string
   /** What ends every stream, after the last frame. */
   readonly streamEnd: string
-  /** The whole answer of a stream's frames: what a non-stream call would have got. */
-  collect(frames: readonly string[]): string
+  /**
+   * The whole answer of a stream's frames: what a non-stream call would have got. Frames of a stream that broke off
+   * give what was said until then, with nothing invented. `usage` is what was observed, for frames that don't tell.
+   */
+  collect(frames: readonly string[], context: FrameContext, usage?: Usage): string
   /** Frames that tell a whole answer as a stream. */
   toFrames(answer: string, context: FrameContext): string[]
   /** The body of an error answer. */
@@ -65,9 +68,9 @@ export interface NativeObserver {
    * see. `done` is the provider's end mark. Throws the provider's error when the event tells one.
    */
   observe(event: { event: string | undefined; data: string }, seq: number): string | undefined
-  /** The same for a whole answer that was not streamed. */
+  /** The same for a whole answer that was not streamed: the answer as the client gets it. */
   observeAnswer(json: string): string
-  /** True once the provider has said its end mark. */
+  /** True once the provider has said its end mark. Some never do: a finish reason ends an answer as well. */
   readonly ended: boolean
   readonly observation: Observation
 }

@@ -1,0 +1,75 @@
+import { isJsonObject, type FinishReason, type Usage } from '#libs/core'
+
+const unifiedReasons: Readonly<Record<string, FinishReason['unified']>> = {
+  stop: 'stop',
+  length: 'length',
+  model_length: 'length',
+  tool_calls: 'tool_calls',
+  function_call: 'tool_calls',
+  content_filter: 'content_filter',
+}
+
+/**
+ * `finish_reason` is a closed list, so what it has no word for must borrow one: a refusal is the model's own
+ * filter, a pause is an answer that isn't whole. The provider's word goes beside it as `native_finish_reason`.
+ */
+const wireReasons: Readonly<Record<FinishReason['unified'], string>> = {
+  stop: 'stop',
+  length: 'length',
+  tool_calls: 'tool_calls',
+  content_filter: 'content_filter',
+  refusal: 'content_filter',
+  pause: 'length',
+  other: 'stop',
+}
+
+export function readFinishReason(raw: string): FinishReason {
+  return { unified: Object.hasOwn(unifiedReasons, raw) ? (unifiedReasons[raw] ?? 'other') : 'other', raw }
+}
+
+export function toWireFinishReason(reason: FinishReason): string {
+  return wireReasons[reason.unified]
+}
+
+/** Reads the `usage` object of a chunk or an answer; also the cache hits as DeepSeek tells them. */
+export function readUsage(value: unknown): Usage | undefined {
+  if (!isJsonObject(value)) return undefined
+  const input = isJsonObject(value.prompt_tokens_details) ? value.prompt_tokens_details : {}
+  const output = isJsonObject(value.completion_tokens_details) ? value.completion_tokens_details : {}
+  return withoutUndefined({
+    inputTokens: toCount(value.prompt_tokens),
+    outputTokens: toCount(value.completion_tokens),
+    cacheReadTokens: toCount(input.cached_tokens) ?? toCount(value.prompt_cache_hit_tokens),
+    cacheWriteTokens: toCount(input.cache_write_tokens),
+    reasoningTokens: toCount(output.reasoning_tokens),
+  })
+}
+
+/** The `usage` object of an answer. Only what the provider counted is in it. */
+export function toWireUsage(usage: Usage): Record<string, unknown> {
+  const { inputTokens, outputTokens, cacheReadTokens, cacheWriteTokens, reasoningTokens } = usage
+  const knowsCache = cacheReadTokens !== undefined || cacheWriteTokens !== undefined
+  return withoutUndefined({
+    prompt_tokens: inputTokens,
+    completion_tokens: outputTokens,
+    total_tokens:
+      inputTokens !== undefined && outputTokens !== undefined ? inputTokens + outputTokens : undefined,
+    prompt_tokens_details: knowsCache
+      ? withoutUndefined({ cached_tokens: cacheReadTokens, cache_write_tokens: cacheWriteTokens })
+      : undefined,
+    completion_tokens_details:
+      reasoningTokens === undefined ? undefined : { reasoning_tokens: reasoningTokens },
+  })
+}
+
+function toCount(value: unknown): number | undefined {
+  return typeof value === 'number' && Number.isFinite(value) && value >= 0 ? value : undefined
+}
+
+function withoutUndefined<T extends Record<string, unknown>>(
+  record: T,
+): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(record).filter(([, value]) => value !== undefined)) as {
+    [K in keyof T]?: Exclude<T[K], undefined>
+  }
+}
