@@ -83,13 +83,18 @@ function installDependencies() {
   console.error('Installing dependencies (npm ci, this once)…')
   const startedAt = Date.now()
   // Dev and optional ones are named because NODE_ENV=production or a user's .npmrc would leave them out.
-  const args = ['ci', '--ignore-scripts', '--include=dev', '--include=optional', '--no-audit', '--no-fund']
-  const npm = spawnSync('npm', [...args, '--loglevel=error'], { cwd: root, encoding: 'utf8' })
+  const include = ['--include=dev', '--include=optional']
+  // npm's own patience is 70 seconds, without a word; a registry that is there answers sooner.
+  const patience = ['--fetch-retry-mintimeout=1000', '--fetch-retry-maxtimeout=5000']
+  const quiet = ['--no-audit', '--no-fund', '--loglevel=error']
+  const args = ['ci', '--ignore-scripts', ...include, ...patience, ...quiet]
+  const npm = spawnSync('npm', args, { cwd: root, encoding: 'utf8' })
   if (npm.error) fail(`npm could not be started: ${npm.error.message}`, nodeHelp)
   if (npm.status !== 0) {
     const output = `${npm.stdout}${npm.stderr}`.trim()
-    console.error(output)
     const known = causes.find(([pattern]) => pattern.test(output))
+    // What is known is told below; npm's stack traces and usage would only hide it.
+    console.error(known ? output.split('\n').slice(0, 4).join('\n') : output)
     fail(`npm ci failed in ${root}.`, known ? known[1] : 'The lines above are what npm said.')
   }
   console.error(`Dependencies installed in ${((Date.now() - startedAt) / 1000).toFixed(1)} s.`)

@@ -45,13 +45,14 @@ export async function startPrivateRedis(options: PrivateRedisOptions): Promise<P
   const previous = await readRecord(recordFile)
   if (previous !== undefined) await stopLeftOver(previous, directory)
 
+  const program = await findRedisServer(log)
+
   const record: ServerRecord = {
     port: await findFreePort(previous?.port),
     password: previous?.password ?? randomBytes(24).toString('base64url'),
     ownerPid: process.pid,
   }
   await writeFile(recordFile, JSON.stringify(record), { mode: 0o600 })
-  const program = await findRedisServer(log)
   const child = program ? await startProgram(program, directory, record) : await startWasm(record)
   if (!program) {
     log(
