@@ -73,8 +73,11 @@ export function findTopLevelFields(json: string, names?: readonly string[]): Jso
   }
 }
 
-/** How many arrays and objects lie within each other at the deepest place. Safe on text that nobody has checked. */
-export function maxJsonDepth(json: string): number {
+/**
+ * How many arrays and objects lie within each other at the deepest place; `limit + 1` as soon as it is more than
+ * `limit`. Safe on text that nobody has checked.
+ */
+export function maxJsonDepth(json: string, limit = Number.POSITIVE_INFINITY): number {
   let depth = 0
   let deepest = 0
   for (let at = 0; at < json.length; at++) {
@@ -86,6 +89,7 @@ export function maxJsonDepth(json: string): number {
     } else if (code === openBrace || code === openBracket) {
       depth++
       if (depth > deepest) deepest = depth
+      if (deepest > limit) break
     } else if (code === closeBrace || code === closeBracket) {
       depth--
     }

@@ -65,7 +65,8 @@ export interface Observation {
 export interface NativeObserver {
   /**
    * Takes one event of the provider and gives the frame for it, `undefined` for one that the client must not
-   * see. `done` is the provider's end mark. Throws the provider's error when the event tells one.
+   * see; only a frame uses up `seq`. Throws the provider's error when the event tells one, and
+   * `upstream_protocol_error` for what is no event of the dialect.
    */
   observe(event: { event: string | undefined; data: string }, seq: number): string | undefined
   /** The same for a whole answer that was not streamed: the answer as the client gets it. */

@@ -96,6 +96,8 @@ describe('maxJsonDepth', () => {
   it('measures what does not close, too', () => {
     expect(maxJsonDepth('['.repeat(100_000))).toBe(100_000)
     expect(maxJsonDepth('["[[[[')).toBe(1)
+    expect(maxJsonDepth('['.repeat(100_000), 64)).toBe(65)
+    expect(maxJsonDepth('[[]]', 2)).toBe(2)
   })
 })
 

@@ -43,13 +43,15 @@ export function createObserver(context: FrameContext): NativeObserver {
 
   return {
     observe({ event, data: text }, seq) {
+      if (ended) return undefined
       // A line break between two tokens is as good as a space, and a frame is one line.
       const data = /[\r\n]/.test(text) ? text.replaceAll(/[\r\n]+/g, ' ') : text
       if (event === 'error') throw readErrorEvent(parseOr(data, data.slice(0, 1000)))
-      if (ended) return undefined
-      if (data.length < 16 && data.trim() === '[DONE]') {
-        ended = true
-        return undefined
+      if (data.length < 16) {
+        // Some servers send empty data to keep the connection open.
+        const mark = data.trim()
+        ended = mark === '[DONE]'
+        if (ended || mark === '') return undefined
       }
       const rest = heads.restOf(data)
       const isPlain =

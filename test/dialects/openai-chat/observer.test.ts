@@ -181,6 +181,21 @@ describe('a native stream', () => {
     })
   })
 
+  it('has no frame for empty data', () => {
+    expect(observe(['', ' ', chunk({ content: 'a' })]).chunks).toMatchObject([{ sequence_number: 0 }])
+  })
+
+  it('says nothing after the provider’s end mark', () => {
+    const { frames, observer } = observe([
+      chunk({ content: 'a' }),
+      ' [DONE]\n',
+      chunk({ content: 'b' }),
+      'junk',
+    ])
+    expect(frames).toHaveLength(1)
+    expect(observer.ended).toBe(true)
+  })
+
   it('gives a chunk without choices an empty list, so that clients can walk it', () => {
     const filters = { prompt_filter_results: [{ prompt_index: 0 }] }
     const { chunks } = observe([
@@ -271,7 +286,7 @@ describe('an error in a native stream', () => {
   })
 
   it('is an upstream_protocol_error when what comes is no JSON object', () => {
-    for (const data of ['{"id":"x","choices":[{"del', '[1]', 'null', '<html>', '{not json}', '']) {
+    for (const data of ['{"id":"x","choices":[{"del', '[1]', 'null', '<html>', '{not json}']) {
       const error = failure(() => dialect.createObserver(context).observe({ event: undefined, data }, 0))
       expect(error.code).toBe('upstream_protocol_error')
     }
