@@ -30,6 +30,7 @@ export interface ServerConfig {
   readonly keepAliveMs: number
   /** How long open answers may go on after a signal to stop. */
   readonly drainMs: number
+  readonly logLevel: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent'
   readonly onDisconnect: OnDisconnect
 }
 

@@ -9,6 +9,7 @@ export interface Overrides {
   readonly host?: string | undefined
   /** As it was typed: a text that is no port number is reported with everything else. */
   readonly port?: number | string | undefined
+  readonly logLevel?: string | undefined
   readonly redisUrl?: string | undefined
   readonly dataDir?: string | undefined
 }
@@ -70,6 +71,7 @@ export function expandReferences(
 const settings = [
   { section: 'server', key: 'host', variable: 'HOST', override: 'host' },
   { section: 'server', key: 'port', variable: 'PORT', override: 'port' },
+  { section: 'server', key: 'log_level', variable: 'LOG_LEVEL', override: 'logLevel' },
   { section: 'redis', key: 'url', variable: 'REDIS_URL', override: 'redisUrl' },
   { section: undefined, key: 'data_dir', variable: 'MILLRACE_DATA_DIR', override: 'dataDir' },
 ] as const

@@ -1,5 +1,6 @@
 export type * from './config.ts'
 export type { Environment, Overrides } from './environment.ts'
+export { readTierArguments, tierOptionsHelp, type TierArguments } from './tier-arguments.ts'
 export { loadConfig } from './load-config.ts'
 export type { LoadOptions, LoadResult } from './load-config.ts'
 export { formatProblems } from './problems.ts'

@@ -78,6 +78,7 @@ const server = section({
   sync_wait_ms: milliseconds.default(240_000),
   keep_alive_ms: milliseconds.default(15_000),
   drain_ms: number(0, longestMs).default(30_000),
+  log_level: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
   on_disconnect: onDisconnect.default('continue'),
 })
 

@@ -7,6 +7,10 @@ type Command = (args: string[]) => Promise<number>
 
 /** Loaded only when called: `millrace --help` need not wait for the AWS SDK. */
 const commands: Readonly<Record<string, { summary: string; load: () => Promise<Command> }>> = {
+  up: {
+    summary: 'run the whole gateway on this machine',
+    load: async () => (await import('./up.ts')).up,
+  },
   check: {
     summary: 'check a configuration file and show everything that is wrong with it',
     load: async () => (await import('./check.ts')).check,

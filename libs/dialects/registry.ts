@@ -1,3 +1,4 @@
+import { GatewayError } from '#libs/core'
 import type { Dialect } from './dialect.ts'
 import { openaiChat } from './openai-chat/openai-chat.ts'
 
@@ -6,7 +7,9 @@ export const dialects: Readonly<Record<string, Dialect>> = {
   [openaiChat.name]: openaiChat,
 }
 
-/** `undefined` for a name that no dialect has; a stored name may be of a newer version's dialect. */
-export function findDialect(name: string): Dialect | undefined {
-  return Object.hasOwn(dialects, name) ? dialects[name] : undefined
+/** Throws for a name that this release does not know: a stored run may be of a newer release. */
+export function getDialect(name: string): Dialect {
+  const dialect = Object.hasOwn(dialects, name) ? dialects[name] : undefined
+  if (dialect === undefined) throw new GatewayError('internal_error', `This release has no dialect ${name}.`)
+  return dialect
 }

@@ -1,3 +1,4 @@
+export { checkRedisServer, type ServerFindings } from './check-server.ts'
 export type { Redis } from 'ioredis'
 export { connectRedis, type RedisPurpose } from './connect.ts'
 export { bodyPrefix, bullPrefix, channels, keys, logPrefix, runPrefix } from './keys.ts'

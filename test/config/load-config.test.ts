@@ -37,6 +37,7 @@ describe('a file', () => {
         syncWaitMs: 240_000,
         keepAliveMs: 15_000,
         drainMs: 30_000,
+        logLevel: 'info',
         onDisconnect: 'continue',
       },
       redis: { url: undefined, retainMs: 60_000, allowEviction: false },

@@ -11,7 +11,8 @@ const unifiedReasons: Readonly<Record<string, FinishReason['unified']>> = {
 
 /**
  * `finish_reason` is a closed list, so what it has no word for must borrow one: a refusal is the model's own
- * filter, a pause is an answer that isn't whole. The provider's word goes beside it as `native_finish_reason`.
+ * filter, a pause is an answer that isn't whole. What nobody has a word for is `other`, outside the list, since
+ * `stop` would be a success that nobody claimed. The provider's word goes beside it as `native_finish_reason`.
  */
 const wireReasons: Readonly<Record<FinishReason['unified'], string>> = {
   stop: 'stop',
@@ -20,7 +21,7 @@ const wireReasons: Readonly<Record<FinishReason['unified'], string>> = {
   content_filter: 'content_filter',
   refusal: 'content_filter',
   pause: 'length',
-  other: 'stop',
+  other: 'other',
 }
 
 export function readFinishReason(raw: string): FinishReason {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { GatewayError } from '#libs/core'
-import { dialects, findDialect } from '#libs/dialects'
+import { dialects, getDialect } from '#libs/dialects'
 import { context, dialect, judge } from './judge.ts'
 
 type Answer = Record<string, unknown> & { choices: Record<string, unknown>[] }
@@ -163,8 +163,9 @@ describe('toFrames', () => {
 })
 
 describe('the registry', () => {
-  it('finds a dialect by its name and nothing by another', () => {
-    expect(findDialect('openai-chat')).toBe(dialects['openai-chat'])
-    for (const name of ['', 'toString', '__proto__', 'openai']) expect(findDialect(name)).toBeUndefined()
+  it('gives a dialect by its name and refuses another', () => {
+    expect(getDialect('openai-chat')).toBe(dialects['openai-chat'])
+    for (const name of ['', 'toString', '__proto__', 'openai'])
+      expect(() => getDialect(name)).toThrow(/no dialect/)
   })
 })

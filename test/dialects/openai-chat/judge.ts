@@ -1,10 +1,8 @@
 import OpenAI from 'openai'
 import type { FrameContext } from '#libs/dialects'
-import { findDialect } from '#libs/dialects'
+import { getDialect } from '#libs/dialects'
 
-const found = findDialect('openai-chat')
-if (found === undefined) throw new Error('The registry has no openai-chat.')
-export const dialect = found
+export const dialect = getDialect('openai-chat')
 
 export const context: FrameContext = {
   rid: 'chatcmpl-0190aaaaaaaa7bbbb8ccccccccccccccc',

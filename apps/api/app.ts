@@ -1,0 +1,109 @@
+import Fastify, { type FastifyInstance, type FastifyRequest } from 'fastify'
+import { createRequestId, GatewayError, maxJsonDepth } from '#libs/core'
+import type { Caller } from './authenticate.ts'
+import type { ApiDeps } from './deps.ts'
+import { sendError, toGatewayError } from './error-handler.ts'
+import { chatCompletions } from './routes/chat-completions.ts'
+import { health } from './routes/health.ts'
+import { jobs } from './routes/jobs.ts'
+import { models } from './routes/models.ts'
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Who calls; set before any `/v1` handler runs. */
+    caller: Caller
+    /** The body as it came, for what passes through untouched. */
+    bodyText: string
+    startedAtMs: number
+  }
+}
+
+const deepestJson = 64
+
+/** The HTTP face, without a port: `listen` or `inject` it. Closing it leaves `deps` open. */
+export function createApp(deps: ApiDeps): FastifyInstance {
+  const app = Fastify({
+    logger: false,
+    bodyLimit: deps.config.server.bodyLimitBytes,
+    // Fastify's own default waits for a slow sender for ever.
+    requestTimeout: 30_000,
+    genReqId: createRequestId,
+    routerOptions: { maxParamLength: 200 },
+    forceCloseConnections: 'idle',
+  })
+  app.decorateRequest('caller')
+  app.decorateRequest('bodyText', '')
+  app.decorateRequest('startedAtMs', 0)
+  readJsonAsText(app)
+  app.setErrorHandler((thrown, request, reply) => {
+    const error = toGatewayError(thrown)
+    if (error.status >= 500 && error.code !== 'draining') {
+      deps.logger.error(
+        { err: error, requestId: request.id, path: request.routeOptions.url },
+        'request failed',
+      )
+    }
+    return sendError(reply, error)
+  })
+  app.setNotFoundHandler((request, reply) => {
+    const { method } = request
+    return sendError(
+      reply,
+      new GatewayError('route_not_found', `There is no ${method} ${pathOf(request)} here.`),
+    )
+  })
+  app.addHook('onRequest', async (request, reply) => {
+    request.startedAtMs = performance.now()
+    reply.header('x-request-id', request.id)
+    const named = request.headers['x-client-request-id']
+    if (typeof named === 'string' && /^[\x21-\x7e]{1,200}$/.test(named))
+      reply.header('x-client-request-id', named)
+  })
+  observeRequests(app, deps)
+  health(app, deps)
+  app.register(async (scope) => {
+    scope.addHook('onRequest', async (request) => {
+      request.caller = deps.authenticate(request.headers)
+    })
+    chatCompletions(scope, deps)
+    jobs(scope, deps)
+    models(scope, deps)
+  })
+  return app
+}
+
+/** Parses JSON and keeps its text: the native lane sends on what the client wrote, and not what a parser made of it. */
+function readJsonAsText(app: FastifyInstance): void {
+  const parse = app.getDefaultJsonParser('error', 'error')
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body: string, done) => {
+    if (request.headers['content-encoding'] !== undefined) {
+      return done(new GatewayError('unsupported_media_type', 'Send the body without a content-encoding.'))
+    }
+    if (maxJsonDepth(body, deepestJson) > deepestJson) {
+      return done(
+        new GatewayError('invalid_request', `The body is nested deeper than ${deepestJson} levels.`),
+      )
+    }
+    request.bodyText = body.charCodeAt(0) === 0xfeff ? body.slice(1) : body
+    void parse(request, request.bodyText, (error, value: unknown) => {
+      if (error === null) return done(null, value)
+      done(new GatewayError('invalid_json', 'The body is not valid JSON.', { cause: error }))
+    })
+  })
+}
+
+function observeRequests(app: FastifyInstance, { metrics }: ApiDeps): void {
+  app.addHook('onResponse', async (request, reply) => {
+    const endpoint = request.routeOptions.url ?? 'none'
+    const tenant = (request.caller as Caller | undefined)?.tenant ?? 'none'
+    const { statusCode } = reply.raw
+    const outcome = statusCode < 400 ? 'ok' : 'error'
+    metrics.requests({ endpoint, tenant, status: `${Math.floor(statusCode / 100)}xx`, outcome }).inc()
+    metrics.requestDuration({ endpoint }).observe((performance.now() - request.startedAtMs) / 1000)
+  })
+}
+
+function pathOf(request: FastifyRequest): string {
+  return request.url.split('?', 1)[0]?.slice(0, 200) ?? ''
+}

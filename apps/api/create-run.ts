@@ -1,0 +1,146 @@
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { RunId } from '#libs/core'
+import type { Dialect } from '#libs/dialects'
+import { beforeAll } from '#libs/streams'
+import { readLastEventId } from './cursor.ts'
+import { createEndWaiter, waitForEnd, type EndedRun } from './deliver-json.ts'
+import type { ApiDeps } from './deps.ts'
+import { findRun } from './find-run.ts'
+import { toJob } from './job-resource.ts'
+import { readPrefer } from './prefer.ts'
+import { openingOf, runHeaders } from './response-headers.ts'
+import { leaveRun, openStream, sendEnded, sendFailure, streamFound } from './send-run.ts'
+import { accept, prepare, type Prepared } from './submit.ts'
+
+/**
+ * Answers every POST that creates a run, in the way that its client asked for: as a stream, in one piece, or later
+ * (`Prefer: respond-async`). The run is the same in all three; only who reads it differs.
+ */
+export async function createRun(
+  deps: ApiDeps,
+  dialect: Dialect,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<FastifyReply> {
+  const resumed = readLastEventId(request.headers['last-event-id'])
+  if (resumed !== undefined) {
+    const found = await findRun(deps, resumed.rid, request.caller.tenant)
+    return streamFound(deps, found, { after: resumed.after, isReconnect: true }, reply)
+  }
+  const prepared = prepare(deps, {
+    caller: request.caller,
+    dialect,
+    endpoint: request.routeOptions.url ?? request.url,
+    json: request.bodyText,
+    body: request.body,
+    headers: request.headers,
+    requestId: request.id,
+  })
+  const prefer = readPrefer(request.headers.prefer)
+  if (prefer.respondAsync) return answerLater(deps, prepared, prefer.waitMs, reply)
+  return prepared.spec.stream ? answerStream(deps, prepared, reply) : answerWhole(deps, prepared, reply)
+}
+
+async function answerStream(deps: ApiDeps, prepared: Prepared, reply: FastifyReply): Promise<FastifyReply> {
+  const { spec } = prepared
+  const delivery = openStream(deps, spec, { after: -1, isReconnect: false }, reply)
+  delivery.attach(deps.readers.followNew(spec.rid, spec.tenant, delivery))
+  let rid: RunId
+  try {
+    rid = await accept(deps, prepared, deps.readers.homeChannel)
+  } catch (error) {
+    delivery.detach()
+    throw error
+  }
+  if (rid === spec.rid) return reply
+  delivery.detach()
+  reply.header('idempotent-replayed', 'true')
+  return streamFound(deps, await findRun(deps, rid, spec.tenant), { after: -1, isReconnect: false }, reply)
+}
+
+async function answerWhole(deps: ApiDeps, prepared: Prepared, reply: FastifyReply): Promise<FastifyReply> {
+  const { spec } = prepared
+  const { syncWaitMs } = deps.config.server
+  const waiter = createEndWaiter()
+  const following = deps.readers.followNew(spec.rid, spec.tenant, waiter.reader)
+  let rid: RunId
+  try {
+    rid = await accept(deps, prepared, deps.readers.homeChannel)
+  } catch (error) {
+    following.stop()
+    throw error
+  }
+  if (rid !== spec.rid) {
+    following.stop()
+    reply.header('idempotent-replayed', 'true')
+    return waitForFound(deps, rid, spec.tenant, syncWaitMs, reply)
+  }
+  reply.headers(runHeaders(spec))
+  const ended = await waitForEnd(waiter, following, reply, { rid, waitMs: syncWaitMs })
+  if (ended === 'left') {
+    leaveRun(deps, spec)
+    return reply
+  }
+  return sendWhole(deps, prepared, ended, reply)
+}
+
+async function sendWhole(
+  deps: ApiDeps,
+  { spec }: Prepared,
+  ended: EndedRun | undefined,
+  reply: FastifyReply,
+): Promise<FastifyReply> {
+  if (ended?.end.outcome !== 'completed') {
+    if (ended?.end.outcome === 'failed') return sendFailure(reply, spec, ended.end)
+    return sendEnded(deps, await findRun(deps, spec.rid, spec.tenant), reply)
+  }
+  return reply
+    .headers(runHeaders(spec, openingOf(spec, ended.end)))
+    .type('application/json; charset=utf-8')
+    .send(ended.answer)
+}
+
+/** Waits for the end of a run that somebody else began, and answers with it. */
+export async function waitForFound(
+  deps: ApiDeps,
+  rid: RunId,
+  tenant: string,
+  waitMs: number,
+  reply: FastifyReply,
+): Promise<FastifyReply> {
+  const waiter = createEndWaiter()
+  const following = deps.readers.follow(rid, tenant, beforeAll, waiter.reader)
+  const ended = await waitForEnd(waiter, following, reply, { rid, waitMs })
+  return ended === 'left' ? reply : sendEnded(deps, await findRun(deps, rid, tenant), reply)
+}
+
+/** 202 with the job, or after `waitMs` at most with the run as it is then. */
+async function answerLater(
+  deps: ApiDeps,
+  prepared: Prepared,
+  waitMs: number,
+  reply: FastifyReply,
+): Promise<FastifyReply> {
+  const { spec } = prepared
+  const rid = await accept(deps, prepared, '')
+  reply.header('preference-applied', 'respond-async')
+  if (rid !== spec.rid) reply.header('idempotent-replayed', 'true')
+  if (waitMs > 0) await awaitEnd(deps, rid, spec.tenant, waitMs)
+  return reply
+    .code(202)
+    .headers({ ...runHeaders(spec), location: `/v1/jobs/${rid}`, 'retry-after': '1' })
+    .send(await toJob(deps, await findRun(deps, rid, spec.tenant)))
+}
+
+/** Resolves when the run has ended, or when the time is up. */
+export async function awaitEnd(deps: ApiDeps, rid: RunId, tenant: string, waitMs: number): Promise<void> {
+  const waiter = createEndWaiter()
+  const following = deps.readers.follow(rid, tenant, beforeAll, waiter.reader)
+  const timer = setTimeout(() => waiter.reader.ended(), waitMs)
+  try {
+    await waiter.ended
+  } finally {
+    clearTimeout(timer)
+    following.stop()
+  }
+}

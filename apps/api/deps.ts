@@ -1,0 +1,72 @@
+import type { Config } from '#config'
+import { createRunId } from '#libs/core'
+import { createBullmqQueue, type JobQueue } from '#libs/jobs'
+import { connectRedis, type Redis } from '#libs/redis'
+import { createRouter, type Router } from '#libs/routing'
+import { createArchive, createRedisRunStore, type Archive, type RunStore } from '#libs/runs'
+import { openObjectStore } from '#libs/storage'
+import { createReaders, createRedisStreamLog, type Readers, type StreamLog } from '#libs/streams'
+import { createMetrics, type Logger, type Metrics } from '#libs/telemetry'
+import { createAuthenticate, type Authenticate } from './authenticate.ts'
+import { createOpenStreams, type OpenStreams } from './open-streams.ts'
+
+export interface ApiDeps {
+  config: Config
+  logger: Logger
+  metrics: Metrics
+  redis: Redis
+  store: RunStore
+  log: StreamLog
+  readers: Readers
+  archive: Archive
+  queues: ReadonlyMap<string, JobQueue>
+  router: Router
+  authenticate: Authenticate
+  openStreams: OpenStreams
+  /** True once the process was told to stop: nothing new is accepted. */
+  isDraining: boolean
+  close(): Promise<void>
+}
+
+export interface ApiOptions {
+  config: Config
+  redisUrl: string
+  logger: Logger
+}
+
+/** Connects everything that the API tier needs. Throws what can't be reached. */
+export async function createApiDeps({ config, redisUrl, logger }: ApiOptions): Promise<ApiDeps> {
+  const onError = (error: unknown): void => logger.warn({ err: error }, 'redis connection trouble')
+  const objects = await openObjectStore(config.storage)
+  const [redis, subscriber] = await Promise.all([
+    connectRedis(redisUrl, 'request', { onError }),
+    connectRedis(redisUrl, 'subscriber', { onError }),
+  ])
+  const log = createRedisStreamLog(redis)
+  const readers = await createReaders({ subscriber, log, process: createRunId('run_'), onError })
+  const queues = new Map(config.providers.map(({ name }) => [name, createBullmqQueue(name, redis)]))
+  const openStreams = createOpenStreams(config.server)
+  return {
+    config,
+    logger,
+    metrics: createMetrics({ tenants: new Set(config.keys.map(({ tenant }) => tenant)).add('default') }),
+    redis,
+    store: createRedisRunStore(redis, { retainMs: config.redis.retainMs }),
+    log,
+    readers,
+    archive: createArchive({ store: objects }),
+    queues,
+    router: createRouter({ models: config.models, providers: config.providers.map(({ name }) => name) }),
+    authenticate: createAuthenticate(config.keys),
+    openStreams,
+    isDraining: false,
+    async close() {
+      openStreams.close()
+      readers.close()
+      for (const queue of queues.values()) await queue.close()
+      await objects.close()
+      subscriber.disconnect()
+      redis.disconnect()
+    },
+  }
+}

@@ -1,0 +1,71 @@
+import type { FastifyReply } from 'fastify'
+import { GatewayError, type ErrorCode } from '#libs/core'
+import { openaiChat, type Dialect } from '#libs/dialects'
+
+/** Answers with an error in the dialect of the endpoint, with what SDKs need to know about trying again. */
+export function sendError(
+  reply: FastifyReply,
+  error: GatewayError,
+  dialect: Dialect = openaiChat,
+): FastifyReply {
+  const { retryAfterMs } = error
+  if (retryAfterMs !== undefined) {
+    reply
+      .header('retry-after', String(Math.ceil(retryAfterMs / 1000)))
+      .header('retry-after-ms', String(retryAfterMs))
+  }
+  // SDKs try 408, 409, 429 and all of 5xx again by themselves, which here may mean to pay again.
+  if (!error.retryable) reply.header('x-should-retry', 'false')
+  return reply
+    .code(error.status)
+    .type('application/json; charset=utf-8')
+    .send(dialect.errorBody(error.toJSON()))
+}
+
+const fastifyErrors: Readonly<Record<string, { code: ErrorCode; message: string }>> = {
+  FST_ERR_CTP_BODY_TOO_LARGE: {
+    code: 'request_too_large',
+    message: 'The body is larger than this gateway takes.',
+  },
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: {
+    code: 'unsupported_media_type',
+    message: 'Send the body as content-type: application/json.',
+  },
+  FST_ERR_CTP_EMPTY_JSON_BODY: {
+    code: 'invalid_json',
+    message: 'The body is empty: it must be a JSON object.',
+  },
+}
+
+/** Turns what Fastify itself throws to our words, so that no answer tells of the inside. */
+export function toGatewayError(thrown: unknown): GatewayError {
+  if (thrown instanceof GatewayError) return thrown
+  const { code, statusCode } = thrown as { code?: string; statusCode?: number }
+  const known = code === undefined ? undefined : fastifyErrors[code]
+  if (known !== undefined) return new GatewayError(known.code, known.message, { cause: thrown })
+  if (isRedisTrouble(thrown)) {
+    return new GatewayError(
+      'overloaded',
+      'The gateway cannot reach its store. Send the request again later.',
+      {
+        retryAfterMs: 2_000,
+        cause: thrown,
+      },
+    )
+  }
+  if (statusCode !== undefined && statusCode >= 400 && statusCode < 500) {
+    return new GatewayError('invalid_request', 'The request could not be read.', {
+      status: statusCode,
+      cause: thrown,
+    })
+  }
+  return GatewayError.from(thrown)
+}
+
+function isRedisTrouble(thrown: unknown): boolean {
+  if (!(thrown instanceof Error)) return false
+  if (thrown.name === 'MaxRetriesPerRequestError') return true
+  return /Connection is closed|Command timed out|enableOfflineQueue|^OOM |Socket timeout|ECONNREFUSED|ECONNRESET/.test(
+    thrown.message,
+  )
+}

@@ -1,0 +1,81 @@
+import { GatewayError, isRunId, type RunId } from '#libs/core'
+import { getDialect, type FrameContext } from '#libs/dialects'
+import type { FinishedRun, Run, RunEnd, RunSpec } from '#libs/runs'
+import { beforeAll, type Cursor } from '#libs/streams'
+import type { ApiDeps } from './deps.ts'
+
+/** A run that Redis holds, or one of which only the archive knows. */
+export type FoundRun =
+  | { source: 'redis'; run: Run }
+  | { source: 'archive'; run: Run & { end: RunEnd }; finished: FinishedRun }
+
+/** Finds this tenant's run wherever it is. Throws `response_not_found`, also for one of another tenant. */
+export async function findRun(deps: ApiDeps, rid: string, tenant: string): Promise<FoundRun> {
+  if (!isRunId(rid)) throw notFound()
+  const run = await deps.store.get(rid, tenant)
+  if (run !== undefined) return { source: 'redis', run }
+  const line = await deps.archive.read(rid, tenant)
+  if (line === undefined) throw notFound()
+  const finished = JSON.parse(line) as FinishedRun
+  return { source: 'archive', run: finished.run, finished }
+}
+
+export function notFound(): GatewayError {
+  return new GatewayError(
+    'response_not_found',
+    'There is no such response. It may have been deleted, or never was.',
+  )
+}
+
+/** The frames of a stream, or the one text of a whole answer; empty for a run that ended without either. */
+export async function readLog(deps: ApiDeps, found: FoundRun): Promise<string[]> {
+  const { spec } = found.run
+  if (found.source === 'archive') return splitLog(found.finished.log, spec.stream)
+  const payloads = await readPayloads(deps, spec.rid, spec.tenant)
+  return payloads.flatMap((payload) => splitLog(payload, spec.stream))
+}
+
+async function readPayloads(deps: ApiDeps, rid: RunId, tenant: string): Promise<string[]> {
+  const payloads: string[] = []
+  let cursor: Cursor = beforeAll
+  for (;;) {
+    const page = await deps.log.read(rid, tenant, cursor)
+    if (page === undefined) return payloads
+    for (const entry of page.entries) if (entry.count > 0) payloads.push(entry.payload)
+    const last = page.entries.at(-1)
+    if (last === undefined || page.complete) return payloads
+    cursor = { epoch: last.epoch, seq: last.seq }
+  }
+}
+
+function splitLog(log: string, isStream: boolean): string[] {
+  if (log === '') return []
+  return isStream ? log.split('\n') : [log]
+}
+
+export function frameContext(spec: RunSpec): FrameContext {
+  return {
+    rid: spec.rid,
+    model: spec.model,
+    createdAt: Math.floor(spec.createdAtMs / 1000),
+    includeUsage: spec.includeUsage,
+  }
+}
+
+/** What a non-stream call would have got, or as much of it as was said before the run ended. */
+export async function readAnswer(deps: ApiDeps, found: FoundRun): Promise<string> {
+  const { spec, end } = found.run
+  const frames = await readLog(deps, found)
+  const [answer] = frames
+  if (!spec.stream && answer !== undefined) return answer
+  return getDialect(spec.dialect).collect(frames, frameContext(spec), end?.usage)
+}
+
+/** The run as a stream, whether it was one or not. */
+export async function readFrames(deps: ApiDeps, found: FoundRun): Promise<string[]> {
+  const { spec } = found.run
+  const frames = await readLog(deps, found)
+  const [answer] = frames
+  if (spec.stream || answer === undefined) return frames
+  return getDialect(spec.dialect).toFrames(answer, frameContext(spec))
+}

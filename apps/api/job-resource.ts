@@ -1,0 +1,69 @@
+import type { RunId } from '#libs/core'
+import { isEnded, type Run } from '#libs/runs'
+import type { ApiDeps } from './deps.ts'
+import { readAnswer, type FoundRun } from './find-run.ts'
+
+/** A run as the jobs API tells it. */
+export interface JobResource {
+  id: RunId
+  object: 'job'
+  status: 'queued' | 'in_progress' | 'completed' | 'failed' | 'cancelled'
+  endpoint: string
+  model: string
+  created_at: number
+  started_at: number | null
+  completed_at: number | null
+  /** How many runs come first, while it waits. */
+  queue_position?: number
+  last_sequence_number: number | null
+  metadata: Record<string, string>
+  request_id: string
+  response: { status_code: number; request_id: string; body: unknown } | null
+  error: { code: string; message: string } | null
+}
+
+/** A job with all that can be told of it. */
+export async function toJob(deps: ApiDeps, found: FoundRun): Promise<JobResource> {
+  const job = toListedJob(found.run)
+  const { spec } = found.run
+  const position = job.status === 'queued' ? await deps.store.position(spec.rid, spec.provider) : undefined
+  return {
+    ...job,
+    ...(position !== undefined && { queue_position: position }),
+    response: await toResponse(deps, found),
+  }
+}
+
+/** A job without its answer and its place, for lists. */
+export function toListedJob(run: Run): Omit<JobResource, 'response' | 'queue_position'> {
+  const { spec, end } = run
+  return {
+    id: spec.rid,
+    object: 'job',
+    status: jobStatus(run),
+    endpoint: spec.endpoint,
+    model: spec.model,
+    created_at: toSeconds(spec.createdAtMs),
+    started_at: run.claimedAtMs === null ? null : toSeconds(run.claimedAtMs),
+    completed_at: end === null ? null : toSeconds(end.endedAtMs),
+    last_sequence_number: end !== null && spec.stream ? end.frames - 1 : null,
+    metadata: spec.metadata,
+    request_id: spec.requestId,
+    error: end?.error === undefined ? null : { code: end.error.code, message: end.error.message },
+  }
+}
+
+export function jobStatus({ state, end }: Run): JobResource['status'] {
+  if (end !== null) return end.outcome
+  return state === 'accepted' ? 'queued' : 'in_progress'
+}
+
+async function toResponse(deps: ApiDeps, found: FoundRun): Promise<JobResource['response']> {
+  if (!isEnded(found.run) || found.run.end.outcome !== 'completed') return null
+  const body: unknown = JSON.parse(await readAnswer(deps, found))
+  return { status_code: 200, request_id: found.run.spec.requestId, body }
+}
+
+function toSeconds(timeMs: number): number {
+  return Math.floor(timeMs / 1000)
+}

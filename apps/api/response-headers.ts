@@ -1,0 +1,26 @@
+import type { RunEnd, RunOpening, RunSpec } from '#libs/runs'
+
+/** What every answer about a run tells in its headers, as far as it is known when they are sent. */
+export function runHeaders(spec: RunSpec, opening?: RunOpening): Record<string, string> {
+  return {
+    location: `${spec.endpoint}/${spec.rid}`,
+    'x-millrace-run': spec.rid,
+    'x-millrace-provider': opening?.provider ?? spec.provider,
+    'x-millrace-model': opening?.target ?? spec.target,
+    ...(opening !== undefined && {
+      'x-millrace-attempts': String(opening.attempts),
+      'x-millrace-queue-ms': String(opening.queueMs),
+    }),
+  }
+}
+
+export function openingOf(spec: RunSpec, end: RunEnd): RunOpening {
+  const { createdAtMs } = spec
+  return {
+    provider: spec.provider,
+    target: spec.target,
+    attempts: end.attempts.length,
+    queueMs: Math.max(0, (end.startedAtMs ?? end.endedAtMs) - createdAtMs),
+    firstFrameMs: (end.firstFrameAtMs ?? end.endedAtMs) - createdAtMs,
+  }
+}

@@ -1,0 +1,107 @@
+import type { FastifyReply } from 'fastify'
+import { GatewayError } from '#libs/core'
+import { getDialect } from '#libs/dialects'
+import { isEnded, type RunEnd, type RunSpec } from '#libs/runs'
+import { beforeAll } from '#libs/streams'
+import { cancelRun } from './cancel-run.ts'
+import type { ClientCursor } from './cursor.ts'
+import { deliverSse, type SseDelivery } from './deliver-sse.ts'
+import type { ApiDeps } from './deps.ts'
+import { sendError } from './error-handler.ts'
+import { notFound, readAnswer, readFrames, type FoundRun } from './find-run.ts'
+import { openingOf, runHeaders } from './response-headers.ts'
+
+/** Begins to deliver a run as a stream on this reply, which Fastify then leaves alone. */
+export function openStream(
+  deps: ApiDeps,
+  spec: RunSpec,
+  cursor: ClientCursor,
+  reply: FastifyReply,
+): SseDelivery {
+  return deliverSse({
+    spec,
+    dialect: getDialect(spec.dialect),
+    response: reply.raw,
+    headers: reply.getHeaders() as Record<string, string>,
+    after: cursor.after,
+    isReconnect: cursor.isReconnect,
+    openStreams: deps.openStreams,
+    fail: (end) => void sendFailure(reply, spec, end),
+    onLost: (error) => void sendError(reply, error === undefined ? notFound() : GatewayError.from(error)),
+    onLeave: () => leaveRun(deps, spec),
+  })
+}
+
+/** The client left before the end: its run goes on, unless it was to be cancelled then. */
+export function leaveRun(deps: ApiDeps, spec: RunSpec): void {
+  if (spec.onDisconnect === 'continue') return
+  cancelRun(deps, spec).catch((error: unknown) => {
+    deps.logger.error(
+      { err: GatewayError.from(error), rid: spec.rid },
+      'a run whose client left could not be cancelled',
+    )
+  })
+}
+
+/** Streams a run that exists, from the client's cursor on: live, or from where it is kept. */
+export async function streamFound(
+  deps: ApiDeps,
+  found: FoundRun,
+  cursor: ClientCursor,
+  reply: FastifyReply,
+): Promise<FastifyReply> {
+  const { spec } = found.run
+  if (cursor.after >= 0 || cursor.isReconnect) deps.metrics.streamResumes({}).inc()
+  if (found.source === 'redis') {
+    const delivery = openStream(deps, spec, cursor, reply)
+    // The log holds a whole answer as one entry, whatever number of frames it is told in.
+    const start = spec.stream ? { epoch: 0, seq: cursor.after } : beforeAll
+    delivery.attach(deps.readers.follow(spec.rid, spec.tenant, start, delivery))
+    return reply
+  }
+  return replayArchived(deps, found, cursor, reply)
+}
+
+async function replayArchived(
+  deps: ApiDeps,
+  found: Extract<FoundRun, { source: 'archive' }>,
+  { after, isReconnect }: ClientCursor,
+  reply: FastifyReply,
+): Promise<FastifyReply> {
+  const { spec, end } = found.run
+  const frames = await readFrames(deps, found)
+  if (end.error !== undefined && frames.length <= 1) return sendFailure(reply, spec, end)
+  const dialect = getDialect(spec.dialect)
+  const left = frames.slice(after + 1)
+  if (left.length === 0 && isReconnect) return reply.code(204).send()
+  const events = left.map((frame, index) => dialect.toEvent(frame, `${spec.rid}:${after + 1 + index}`))
+  return reply
+    .headers({ ...runHeaders(spec, openingOf(spec, end)), 'cache-control': 'no-cache, no-transform' })
+    .type('text/event-stream; charset=utf-8')
+    .send(events.join('') + dialect.streamEnd)
+}
+
+/** The answer of a run that has ended, as a call that waited for it would have got it. */
+export async function sendEnded(deps: ApiDeps, found: FoundRun, reply: FastifyReply): Promise<FastifyReply> {
+  const { run } = found
+  if (!isEnded(run)) throw new TypeError(`Run ${run.spec.rid} has not ended.`)
+  const { spec, end } = run
+  if (end.outcome === 'failed') return sendFailure(reply, spec, end)
+  const answer = await readAnswer(deps, found)
+  reply.headers(runHeaders(spec, openingOf(spec, end))).type('application/json; charset=utf-8')
+  return reply.send(end.outcome === 'cancelled' ? markCancelled(answer) : answer)
+}
+
+/** What was said before the cancel, under a word that no complete answer carries. */
+function markCancelled(answer: string): string {
+  return JSON.stringify({ ...(JSON.parse(answer) as object), status: 'cancelled' })
+}
+
+export function sendFailure(reply: FastifyReply, spec: RunSpec, end: RunEnd): FastifyReply {
+  reply.headers(runHeaders(spec, openingOf(spec, end)))
+  const error =
+    end.error === undefined
+      ? new GatewayError('internal_error', 'The run failed.')
+      : GatewayError.fromJSON(end.error)
+  return sendError(reply, error, getDialect(spec.dialect))
+}

@@ -1,0 +1,134 @@
+import { hash } from 'node:crypto'
+import type { IncomingHttpHeaders } from 'node:http'
+import { createRunId, GatewayError, type RunId } from '#libs/core'
+import type { Dialect, RequestSummary } from '#libs/dialects'
+import { lanePriority, lanes, type Acceptance, type Lane, type RunSpec } from '#libs/runs'
+import type { Caller } from './authenticate.ts'
+import type { ApiDeps } from './deps.ts'
+
+export interface Submission {
+  caller: Caller
+  dialect: Dialect
+  /** The path that was called. */
+  endpoint: string
+  /** The body as text and parsed. */
+  json: string
+  body: unknown
+  headers: IncomingHttpHeaders
+  requestId: string
+}
+
+/** A request that is valid and knows where to go, but is not written down yet. */
+export interface Prepared {
+  spec: RunSpec
+  json: string
+  idempotency: Acceptance['idempotency']
+}
+
+/** Reads and routes a request. Throws what is wrong with it; nothing is stored or enqueued. */
+export function prepare(deps: ApiDeps, submission: Submission): Prepared {
+  const { caller, dialect, endpoint, json, body, headers, requestId } = submission
+  if (deps.isDraining) {
+    throw new GatewayError('draining', 'This process is about to stop. Send the request again.', {
+      retryAfterMs: 1_000,
+    })
+  }
+  const summary = dialect.readRequest(body)
+  const target = deps.router.choose(summary.model)
+  const spec: RunSpec = {
+    rid: createRunId(dialect.idPrefix),
+    tenant: caller.tenant,
+    requestId,
+    dialect: dialect.name,
+    endpoint,
+    model: summary.model,
+    provider: target.provider,
+    target: target.model,
+    stream: summary.stream,
+    includeUsage: summary.includeUsage,
+    store: summary.store,
+    metadata: summary.metadata,
+    lane: readLane(headers['x-millrace-priority']) ?? caller.lane,
+    onDisconnect:
+      readOnDisconnect(headers['x-millrace-on-disconnect']) ?? defaultOnDisconnect(deps, caller, summary),
+    createdAtMs: Date.now(),
+  }
+  return { spec, json, idempotency: readIdempotency(headers['idempotency-key'], endpoint, json) }
+}
+
+/**
+ * Writes the run down and asks for a worker; gives the id of the run that answers the request, which is an
+ * earlier one when the idempotency key stands for it. Body and record are in Redis before the job is: a job that
+ * is found always finds its run, and a run without a job is found by the sweeper.
+ */
+export async function accept(deps: ApiDeps, prepared: Prepared, homeChannel: string): Promise<RunId> {
+  const { spec, json, idempotency } = prepared
+  const provider = deps.config.providers.find(({ name }) => name === spec.provider)
+  const result = await deps.store.accept({
+    spec,
+    body: json,
+    homeChannel,
+    bufferSize: provider?.bufferSize ?? 0,
+    ...(idempotency !== undefined && { idempotency }),
+  })
+  switch (result.status) {
+    case 'accepted':
+      await deps.queues.get(spec.provider)?.add(spec.rid, lanePriority[spec.lane])
+      return spec.rid
+    case 'attached':
+      return result.rid
+    case 'queue_full':
+      throw new GatewayError(
+        'queue_full',
+        `${result.waiting} runs wait for provider ${spec.provider} already. Send the request again later.`,
+        { retryAfterMs: 2_000 },
+      )
+    case 'key_reused':
+      throw new GatewayError(
+        'idempotency_key_reused',
+        'This Idempotency-Key was sent with another body before.',
+        {
+          param: 'Idempotency-Key',
+        },
+      )
+  }
+}
+
+function defaultOnDisconnect(
+  { config }: ApiDeps,
+  caller: Caller,
+  { model }: RequestSummary,
+): 'continue' | 'cancel' {
+  const configured = config.models.find(({ name }) => name === model)
+  return caller.onDisconnect ?? configured?.onDisconnect ?? config.server.onDisconnect
+}
+
+function readLane(value: string | string[] | undefined): Lane | undefined {
+  if (value === undefined) return undefined
+  const lane = lanes.find((known) => known === value)
+  if (lane !== undefined) return lane
+  throw new GatewayError('invalid_request', `x-millrace-priority is one of ${lanes.join(', ')}.`, {
+    param: 'x-millrace-priority',
+  })
+}
+
+function readOnDisconnect(value: string | string[] | undefined): 'continue' | 'cancel' | undefined {
+  if (value === undefined || value === 'continue' || value === 'cancel') return value
+  throw new GatewayError('invalid_request', 'x-millrace-on-disconnect is continue or cancel.', {
+    param: 'x-millrace-on-disconnect',
+  })
+}
+
+function readIdempotency(
+  key: string | string[] | undefined,
+  endpoint: string,
+  json: string,
+): Acceptance['idempotency'] {
+  if (key === undefined) return undefined
+  if (typeof key !== 'string' || key === '' || key.length > 255) {
+    throw new GatewayError('invalid_request', 'An Idempotency-Key has 1 to 255 characters.', {
+      param: 'Idempotency-Key',
+    })
+  }
+  return { keyDigest: hash('sha256', `${endpoint}\n${key}`), bodyDigest: hash('sha256', json) }
+}

@@ -1,0 +1,93 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { join } from 'node:path'
+import { formatProblems, loadConfig, readTierArguments, tierOptionsHelp, type Config } from '#config'
+import { providerSpecs } from '#libs/providers'
+import { startPrivateRedis } from '#libs/redis'
+
+const help = `Usage: millrace up [options]
+
+Runs the whole gateway on this machine: a private Redis unless one is configured, the API and a worker.
+
+${tierOptionsHelp}`
+
+/** Starts everything, and resolves to the exit code when it has been stopped. */
+export async function up(args: string[]): Promise<number> {
+  const { path, overrides, help: wantsHelp } = readTierArguments(args)
+  if (wantsHelp) {
+    console.log(help)
+    return 0
+  }
+  const loaded = loadConfig({ path, overrides, providerSpecs })
+  if (!loaded.ok) {
+    console.error(formatProblems(loaded.problems))
+    return 1
+  }
+  for (const warning of loaded.warnings) console.error(`Warning: ${formatProblems([warning])}\n`)
+  const stopping = new AbortController()
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => stopping.abort())
+  const { config } = loaded
+  const redis = config.redis.url === undefined ? await openPrivateRedis(config) : undefined
+  try {
+    const tierArguments = [...args, '--redis-url', redis?.url ?? config.redis.url ?? '']
+    return await runTiers(config, tierArguments, stopping.signal)
+  } finally {
+    await redis?.close()
+  }
+}
+
+async function openPrivateRedis({ dataDir }: Config) {
+  const redis = await startPrivateRedis({
+    directory: join(dataDir, 'redis'),
+    log: (line) => console.error(line),
+  })
+  if (redis.inMemoryOnly)
+    console.error('Redis runs in memory only: what is not archived is lost when it stops.')
+  return redis
+}
+
+async function runTiers(config: Config, args: string[], stopping: AbortSignal): Promise<number> {
+  const tiers = ['api', 'worker'].map((tier) => startTier(tier, args))
+  const gone = Promise.race(tiers.map(({ child }) => once(child, 'exit')))
+  const stopped = once(stopping, 'abort')
+  try {
+    const ready = Promise.all(tiers.map(({ ready: isReady }) => isReady))
+    const first = await Promise.race([ready, gone.then(() => undefined), stopped.then(() => undefined)])
+    if (first?.[0] !== undefined) console.log(banner(config, first[0]))
+    await Promise.race([gone, stopped])
+    return stopping.aborted ? 0 : 1
+  } finally {
+    await Promise.all(tiers.map(({ child }) => stopTier(child)))
+  }
+}
+
+function startTier(tier: string, args: string[]): { child: ChildProcess; ready: Promise<string> } {
+  const main = join(import.meta.dirname, '..', tier, 'main.ts')
+  const child = spawn(process.execPath, [main, ...args], {
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    // A terminal sends Ctrl-C to its whole group; here the tiers are told by their parent, once.
+    detached: true,
+  })
+  const ready = once(child, 'message').then(([message]) => (message as { ready: string }).ready)
+  return { child, ready }
+}
+
+async function stopTier(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return
+  child.kill('SIGTERM')
+  await once(child, 'exit')
+}
+
+function banner({ providers, models, keys }: Config, url: string): string {
+  const model = models[0]?.name ?? 'sim/lorem'
+  const header = keys.length > 0 ? ` -H 'authorization: Bearer YOUR_KEY'` : ''
+  const body = `{"model":"${model}","stream":true,"messages":[{"role":"user","content":"Hello"}]}`
+  return `
+Millrace listens at ${url}
+Providers: ${providers.map(({ name }) => name).join(', ')}${keys.length > 0 ? '' : '\nNo keys are configured: only this machine can call.'}
+
+Try it:
+  curl -N ${url}/v1/chat/completions -H 'content-type: application/json'${header} \\
+    -d '${body}'
+`
+}

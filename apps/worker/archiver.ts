@@ -1,0 +1,88 @@
+import type { RunId } from '#libs/core'
+import type { Archive, FinishedRun, RunStore } from '#libs/runs'
+import type { Logger } from '#libs/telemetry'
+
+/**
+ * Carries finished runs from the outbox to the archive. The worker that ended a run still has all of it in memory
+ * and offers it here, so that the common way reads nothing back; what nobody offered, because its worker died or
+ * the archive was away, is recovered from Redis by the sweeper. Either way the outbox forgets a run only when an
+ * object holds it.
+ */
+export interface Archiver {
+  offer(finished: FinishedRun): void
+  /** Reads these runs back from Redis and archives them. */
+  recover(rids: readonly RunId[]): Promise<void>
+  /** Archives what was offered, as far as the object store takes it. */
+  close(): Promise<void>
+}
+
+export interface ArchiverOptions {
+  archive: Archive
+  store: RunStore
+  logger: Logger
+}
+
+const lingerMs = 100
+const batchRuns = 500
+/** Above this, offers are not kept: Redis has them, and the sweeper brings them when the archive is back. */
+const heldBytes = 32 * 1024 * 1024
+
+export function createArchiver(options: ArchiverOptions): Archiver {
+  let offered: FinishedRun[] = []
+  let offeredBytes = 0
+  let writingBytes = 0
+  let timer: NodeJS.Timeout | undefined
+  const writing = new Set<Promise<void>>()
+
+  function flush(): void {
+    clearTimeout(timer)
+    timer = undefined
+    const batch = offered
+    offered = []
+    if (batch.length === 0) return
+    const batchBytes = offeredBytes
+    offeredBytes = 0
+    writingBytes += batchBytes
+    const done = writeBatch(options, batch)
+      .catch((error: unknown) =>
+        options.logger.warn({ err: error, runs: batch.length }, 'archiving failed, will be retried'),
+      )
+      .finally(() => {
+        writingBytes -= batchBytes
+        writing.delete(done)
+      })
+    writing.add(done)
+  }
+
+  return {
+    offer(finished) {
+      const size = finished.body.length + finished.log.length
+      if (offeredBytes + writingBytes + size > heldBytes) return
+      offeredBytes += size
+      if (offered.push(finished) >= batchRuns) flush()
+      else timer ??= setTimeout(flush, lingerMs)
+    },
+    async recover(rids) {
+      const found = await options.store.finished(rids)
+      if (found.length > 0) await writeBatch(options, found)
+    },
+    async close() {
+      flush()
+      await Promise.all(writing)
+    },
+  }
+}
+
+async function writeBatch({ archive, store, logger }: ArchiverOptions, batch: FinishedRun[]): Promise<void> {
+  const records = batch.map((finished) => ({
+    rid: finished.run.spec.rid,
+    tenant: finished.run.spec.tenant,
+    line: JSON.stringify(finished),
+  }))
+  const { stored, failed } = await archive.write(records)
+  for (const { rids, error } of failed)
+    logger.warn({ err: error, runs: rids.length }, 'archiving failed, will be retried')
+  if (stored.length === 0) return
+  const tenants = new Map(records.map(({ rid, tenant }) => [rid, tenant]))
+  for (const rid of await store.settle(stored)) await archive.erase(rid, tenants.get(rid) ?? '')
+}

@@ -1,0 +1,231 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { GatewayError } from '#libs/core'
+import { getDialect, type Dialect } from '#libs/dialects'
+import type { Attempt, ClaimResult, Outcome, RunEnd, RunOpening } from '#libs/runs'
+import type { LogEntry } from '#libs/streams'
+import type { RunWriter } from './append-pump.ts'
+import { callProvider, type Heard } from './call-provider.ts'
+import type { WorkerDeps, WorkerProvider } from './deps.ts'
+import type { HeldRun } from './held-runs.ts'
+
+type Claim = Extract<ClaimResult, { status: 'run' }>
+
+/** A run on its way through this worker. */
+interface Journey {
+  claim: Claim
+  dialect: Dialect
+  provider: WorkerProvider
+  held: HeldRun
+  writer: RunWriter
+  attempts: Attempt[]
+  firstFrameAtMs: number | null
+}
+
+/** How many calls one run may make before its first frame, and how long it rests between two. */
+const mostAttempts = 3
+const restMs = 250
+
+/**
+ * Carries a claimed run from the call to its end: calls the provider, appends what it says, ends the run in one
+ * step, and offers it to the archive. Calls again only before the first frame, and only where the provider can't
+ * have answered. Never rejects for what a provider or client did: that is the run's own end.
+ */
+export async function carryRun(deps: WorkerDeps, provider: WorkerProvider, claim: Claim): Promise<void> {
+  const { spec, epoch, homeChannel } = claim
+  const held = deps.held.hold(spec.rid)
+  const dialect = getDialect(spec.dialect)
+  const writer = deps.pump.open({
+    rid: spec.rid,
+    epoch,
+    homeChannel,
+    opening: () => JSON.stringify(toOpening(journey)),
+    onInterrupt: (result) => held.stop(result === 'cancel' ? 'cancelled' : 'fenced'),
+    onError: (error) => deps.logger.error({ err: error, rid: spec.rid }, 'append failed'),
+  })
+  const journey: Journey = { claim, dialect, provider, held, writer, attempts: [], firstFrameAtMs: null }
+  deps.runMetrics.onClaimed(spec, claim.claimedAtMs)
+  try {
+    let heard: Heard | undefined
+    let error: GatewayError | undefined
+    try {
+      heard = await callUntilHeard(journey)
+    } catch (thrown) {
+      error = toEndError(held, thrown)
+    }
+    if (held.stopped === 'fenced') {
+      writer.finish()
+      deps.logger.warn({ rid: spec.rid }, 'another worker took the run over')
+      return
+    }
+    await endRun(deps, journey, heard, error)
+  } finally {
+    held.release()
+  }
+}
+
+async function callUntilHeard(journey: Journey): Promise<Heard> {
+  const { held, writer, attempts, provider } = journey
+  const triedKeys = new Set<string>()
+  for (;;) {
+    try {
+      return await callOnce(journey, triedKeys)
+    } catch (thrown) {
+      const error = GatewayError.from(thrown)
+      const canRetry = writer.seq === 0 && attempts.length < mostAttempts && !held.signal.aborted
+      if (!canRetry || !isWorthAnotherCall(error, provider, triedKeys)) throw error
+      await sleep(restMs * attempts.length, undefined, { signal: held.signal })
+    }
+  }
+}
+
+/** A limited or refused key gives way to another; a provider that failed before it answered gets another chance. */
+function isWorthAnotherCall(
+  error: GatewayError,
+  provider: WorkerProvider,
+  triedKeys: ReadonlySet<string>,
+): boolean {
+  const concernsKey = ['rate_limit_exceeded', 'insufficient_quota', 'upstream_auth_failed'].includes(
+    error.code,
+  )
+  if (concernsKey) return provider.config.keys.some((key) => !triedKeys.has(key.name))
+  return error.code === 'upstream_error' || error.code === 'upstream_unreachable'
+}
+
+async function callOnce(journey: Journey, triedKeys: Set<string>): Promise<Heard> {
+  const { claim, dialect, provider, held, writer, attempts } = journey
+  const { spec, body } = claim
+  const lease = leaseKey(provider, triedKeys)
+  if (lease !== undefined) triedKeys.add(lease.name)
+  const attempt: Attempt = {
+    provider: spec.provider,
+    model: spec.target,
+    key: lease?.name ?? null,
+    startedAtMs: Date.now(),
+    durationMs: 0,
+    outcome: 'ok',
+  }
+  attempts.push(attempt)
+  try {
+    const heard = await callProvider(
+      {
+        spec,
+        body,
+        dialect,
+        frames: {
+          rid: spec.rid,
+          model: spec.model,
+          createdAt: Math.floor(spec.createdAtMs / 1000),
+          includeUsage: spec.includeUsage,
+        },
+        provider,
+        key: lease?.value,
+        signal: held.signal,
+      },
+      {
+        get seq() {
+          return writer.seq
+        },
+        write(frame) {
+          journey.firstFrameAtMs ??= Date.now()
+          writer.write(frame)
+        },
+      },
+    )
+    lease?.release()
+    return heard
+  } catch (thrown) {
+    const error = GatewayError.from(thrown)
+    attempt.outcome = error.code
+    lease?.release(error)
+    throw error
+  } finally {
+    attempt.durationMs = Date.now() - attempt.startedAtMs
+  }
+}
+
+function leaseKey(provider: WorkerProvider, triedKeys: ReadonlySet<string>) {
+  if (provider.config.keys.length === 0) return undefined
+  const lease = provider.keys.lease(triedKeys)
+  if (lease.status === 'leased') return lease
+  const { name } = provider.config
+  if (lease.status === 'none') {
+    throw new GatewayError('upstream_auth_failed', `Provider ${name} has refused all of its keys.`, {
+      provider: name,
+    })
+  }
+  throw new GatewayError('rate_limit_exceeded', `All keys of provider ${name} are at their limit.`, {
+    provider: name,
+    retryAfterMs: Math.max(1, Math.ceil(lease.untilMs - performance.now())),
+  })
+}
+
+function toEndError(held: HeldRun, thrown: unknown): GatewayError {
+  if (held.stopped === 'cancelled') return new GatewayError('cancelled', 'The run was cancelled.')
+  if (held.stopped === 'drained') {
+    return new GatewayError('worker_lost', 'The worker had to stop before the answer was complete.')
+  }
+  return GatewayError.from(thrown)
+}
+
+function toOpening({ claim, attempts, firstFrameAtMs }: Journey): RunOpening {
+  const { spec, claimedAtMs } = claim
+  return {
+    provider: spec.provider,
+    target: spec.target,
+    attempts: attempts.length,
+    queueMs: Math.max(0, claimedAtMs - spec.createdAtMs),
+    firstFrameMs: (firstFrameAtMs ?? Date.now()) - spec.createdAtMs,
+  }
+}
+
+async function endRun(
+  deps: WorkerDeps,
+  journey: Journey,
+  heard: Heard | undefined,
+  error: GatewayError | undefined,
+): Promise<void> {
+  const { claim, dialect, writer } = journey
+  const { spec, epoch, homeChannel } = claim
+  const errorFrame =
+    error !== undefined && spec.stream ? dialect.errorFrame(error.toJSON(), writer.seq) : undefined
+  const left = writer.finish(errorFrame)
+  const answer = heard?.answer
+  const entry: LogEntry = answer === undefined ? left : { epoch, seq: 0, count: 1, meta: '', payload: answer }
+  const end = toEnd(journey, heard, error, entry)
+  const ended = await deps.store.end({ spec, epoch, homeChannel, end, entry })
+  deps.runMetrics.onEnded(spec, end)
+  if (error !== undefined) deps.logger.info({ rid: spec.rid, err: error }, 'run ended without its answer')
+  if (ended === 'fenced') return
+  deps.archiver.offer({
+    run: {
+      spec,
+      state: 'ended',
+      claimedAtMs: claim.claimedAtMs,
+      cancelRequested: error?.code === 'cancelled',
+      end,
+    },
+    body: claim.body,
+    log: answer ?? writer.text(),
+  })
+}
+
+function toEnd(
+  { claim, attempts, firstFrameAtMs }: Journey,
+  heard: Heard | undefined,
+  error: GatewayError | undefined,
+  entry: LogEntry,
+): RunEnd {
+  const outcome: Outcome =
+    error === undefined ? 'completed' : error.code === 'cancelled' ? 'cancelled' : 'failed'
+  return {
+    outcome,
+    ...(error !== undefined && { error: error.toJSON() }),
+    ...(heard?.finish !== undefined && { finish: heard.finish }),
+    ...(heard?.usage !== undefined && { usage: heard.usage }),
+    attempts,
+    frames: entry.count === 0 ? entry.seq : entry.seq + 1,
+    startedAtMs: claim.claimedAtMs,
+    firstFrameAtMs,
+    endedAtMs: Date.now(),
+  }
+}

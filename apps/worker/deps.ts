@@ -1,0 +1,118 @@
+import type { Config, ProviderConfig } from '#config'
+import { createBullmqQueue, type JobQueue } from '#libs/jobs'
+import { createKeyPool, type KeyPool } from '#libs/keys'
+import { connectProvider, findProviderSpec, type ConnectedProvider, type ProviderSpec } from '#libs/providers'
+import { connectRedis, type Redis } from '#libs/redis'
+import { createArchive, createRedisRunStore, type RunStore } from '#libs/runs'
+import { openObjectStore } from '#libs/storage'
+import { createRedisStreamLog, type StreamLog } from '#libs/streams'
+import { createMetrics, type Logger, type Metrics } from '#libs/telemetry'
+import { createAppendPump, type AppendPump } from './append-pump.ts'
+import { createArchiver, type Archiver } from './archiver.ts'
+import { createHeldRuns, type HeldRuns } from './held-runs.ts'
+import { createRunMetrics, type RunMetrics } from './run-metrics.ts'
+
+/** A provider as this worker serves it. */
+export interface WorkerProvider {
+  config: ProviderConfig
+  spec: ProviderSpec
+  keys: KeyPool
+  /** Absent for one that is built in. */
+  connected: ConnectedProvider | undefined
+  queue: JobQueue
+}
+
+export interface WorkerDeps {
+  logger: Logger
+  store: RunStore
+  log: StreamLog
+  pump: AppendPump
+  held: HeldRuns
+  archiver: Archiver
+  providers: ReadonlyMap<string, WorkerProvider>
+  runMetrics: RunMetrics
+  metrics: Metrics
+  /** For commands of one's own and for BullMQ's. */
+  redis: { kernel: Redis; jobs: Redis; subscriber: Redis }
+  /** Closes all of the above, in the order in which nothing is lost. */
+  close(): Promise<void>
+}
+
+export interface WorkerOptions {
+  config: Config
+  /** Only these providers' queues are served; all if undefined. */
+  only?: readonly string[] | undefined
+  logger: Logger
+}
+
+/** Connects everything that a worker needs. Throws what can't be reached, with nothing left open. */
+export async function createWorkerDeps({ config, only, logger }: WorkerOptions): Promise<WorkerDeps> {
+  const redisUrl = config.redis.url
+  if (redisUrl === undefined) {
+    throw new Error(
+      'No Redis is configured. Set REDIS_URL or redis.url, or use `npm start`, which brings its own.',
+    )
+  }
+  const unknown = only?.find((name) => !config.providers.some((provider) => provider.name === name))
+  if (unknown !== undefined) throw new Error(`--providers names ${unknown}, which is not configured.`)
+  const onError = (error: Error): void => logger.warn({ err: error }, 'redis connection trouble')
+  const objects = await openObjectStore(config.storage)
+  const [kernel, jobs, subscriber] = await Promise.all([
+    connectRedis(redisUrl, 'worker', { onError }),
+    connectRedis(redisUrl, 'jobs', { onError }),
+    connectRedis(redisUrl, 'subscriber', { onError }),
+  ])
+  const metrics = createMetrics({ tenants: new Set(), models: knownModels(config) })
+  const store = createRedisRunStore(kernel, { retainMs: config.redis.retainMs })
+  const log = createRedisStreamLog(kernel)
+  const pump = createAppendPump(log)
+  const held = createHeldRuns(store, (error) => logger.warn({ err: error }, 'sign of life failed'))
+  const archiver = createArchiver({ archive: createArchive({ store: objects }), store, logger })
+  const served = config.providers.filter(({ name }) => only === undefined || only.includes(name))
+  const providers = new Map(served.map((provider) => [provider.name, toWorkerProvider(provider, jobs)]))
+  return {
+    logger,
+    store,
+    log,
+    pump,
+    held,
+    archiver,
+    providers,
+    runMetrics: createRunMetrics(metrics),
+    metrics,
+    redis: { kernel, jobs, subscriber },
+    async close() {
+      await archiver.close()
+      pump.close()
+      held.close()
+      for (const { connected, queue } of providers.values()) {
+        await queue.close()
+        await connected?.close()
+      }
+      await objects.close()
+      for (const redis of [kernel, jobs, subscriber]) redis.disconnect()
+    },
+  }
+}
+
+function toWorkerProvider(config: ProviderConfig, jobs: Redis): WorkerProvider {
+  const spec = findProviderSpec(config.type)
+  if (spec === undefined) throw new TypeError(`Provider ${config.name} has the unknown type ${config.type}.`)
+  const baseUrl = config.baseUrl ?? spec.defaultBaseUrl
+  const connected =
+    spec.builtIn === undefined && baseUrl !== undefined
+      ? connectProvider(spec, { name: config.name, baseUrl, timeouts: config.timeouts })
+      : undefined
+  return {
+    config,
+    spec,
+    keys: createKeyPool(config.keys),
+    connected,
+    queue: createBullmqQueue(config.name, jobs),
+  }
+}
+
+/** The target names that may become labels; what clients make up becomes `other`. */
+function knownModels(config: Config): Set<string> {
+  return new Set(config.models.flatMap(({ targets }) => targets.map(({ model }) => model)))
+}

@@ -1,0 +1,38 @@
+import { createServer } from 'node:http'
+import { once } from 'node:events'
+import type { WorkerDeps } from './deps.ts'
+
+/** Shows `/metrics` and `/healthz` of a worker, which has no other HTTP. Resolves when it listens. */
+export async function startHealthServer(
+  { metrics, redis }: WorkerDeps,
+  address: { host: string; port: number },
+): Promise<{ close(): void }> {
+  const server = createServer((request, response) => {
+    const answer = (status: number, type: string, text: string): void => {
+      response.writeHead(status, { 'content-type': type }).end(text)
+    }
+    if (request.url === '/metrics') {
+      metrics.render().then(
+        (text) => answer(200, metrics.contentType, text),
+        () => answer(500, 'text/plain', 'The metrics could not be read.\n'),
+      )
+    } else if (request.url === '/healthz' || request.url === '/readyz') {
+      const isReady = redis.kernel.status === 'ready' && redis.jobs.status === 'ready'
+      answer(
+        isReady ? 200 : 503,
+        'application/json',
+        JSON.stringify({ status: isReady ? 'ok' : 'redis_unreachable' }),
+      )
+    } else {
+      answer(404, 'text/plain', 'Ask for /metrics or /healthz.\n')
+    }
+  })
+  server.listen(address.port, address.host)
+  await once(server, 'listening')
+  return {
+    close() {
+      server.close()
+      server.closeAllConnections()
+    },
+  }
+}

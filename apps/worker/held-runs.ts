@@ -1,0 +1,69 @@
+import { GatewayError, type RunId } from '#libs/core'
+import type { RunStore } from '#libs/runs'
+
+/** Why a run's call was stopped from outside. */
+export type StopReason = 'cancelled' | 'fenced' | 'drained'
+
+export interface HeldRun {
+  readonly rid: RunId
+  readonly signal: AbortSignal
+  /** Set once, by the first stop. */
+  readonly stopped: StopReason | undefined
+  stop(reason: StopReason): void
+  release(): void
+}
+
+/** The runs that this worker carries at the moment. It says for all of them at once that their worker lives. */
+export interface HeldRuns {
+  hold(rid: RunId): HeldRun
+  stop(rid: RunId, reason: StopReason): void
+  stopAll(reason: StopReason): void
+  readonly count: number
+  close(): void
+}
+
+const beatIntervalMs = 3_000
+
+export function createHeldRuns(store: RunStore, onError: (error: unknown) => void): HeldRuns {
+  const held = new Map<RunId, HeldRun>()
+  let isBeating = false
+  const timer = setInterval(() => {
+    if (held.size === 0 || isBeating) return
+    isBeating = true
+    store
+      .beat([...held.keys()])
+      .catch(onError)
+      .finally(() => (isBeating = false))
+  }, beatIntervalMs)
+  return {
+    hold(rid) {
+      const controller = new AbortController()
+      let stopped: StopReason | undefined
+      const run: HeldRun = {
+        rid,
+        signal: controller.signal,
+        get stopped() {
+          return stopped
+        },
+        stop(reason) {
+          if (stopped !== undefined) return
+          stopped = reason
+          controller.abort(new GatewayError('cancelled', `The call was stopped: ${reason}.`))
+        },
+        release: () => {
+          if (held.get(rid) === run) held.delete(rid)
+        },
+      }
+      held.set(rid, run)
+      return run
+    },
+    stop: (rid, reason) => held.get(rid)?.stop(reason),
+    stopAll: (reason) => {
+      for (const run of held.values()) run.stop(reason)
+    },
+    get count() {
+      return held.size
+    },
+    close: () => clearInterval(timer),
+  }
+}

@@ -1,0 +1,33 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { RunId } from '#libs/core'
+import { carryRun } from './carry-run.ts'
+import type { WorkerDeps, WorkerProvider } from './deps.ts'
+import { salvageRun } from './salvage.ts'
+
+/** How often a job whose run is in other hands looks whether it has ended. */
+const heldPollMs = 1_000
+
+/**
+ * What a job asks for is found out from its run. BullMQ may give a job twice: after a worker's death, but also
+ * when Redis was away and the first worker goes on. In that case the second keeps its place in the queue's
+ * concurrency until the run has ended, and takes over only when the first falls silent.
+ */
+export async function processJob(deps: WorkerDeps, provider: WorkerProvider, rid: RunId): Promise<void> {
+  for (;;) {
+    const claim = await deps.store.claim(rid, provider.config.name)
+    switch (claim.status) {
+      case 'run':
+        return carryRun(deps, provider, claim)
+      case 'salvage':
+        return salvageRun(deps, claim)
+      case 'held':
+        await sleep(heldPollMs)
+        break
+      case 'ended':
+        return
+      case 'unknown':
+        deps.logger.warn({ rid }, 'a job names a run that is not there')
+        return
+    }
+  }
+}

@@ -1,0 +1,38 @@
+import type { RunEnd, RunSpec } from '#libs/runs'
+import type { Metrics } from '#libs/telemetry'
+
+/** What a worker counts of its runs. */
+export interface RunMetrics {
+  onClaimed(spec: RunSpec, claimedAtMs: number): void
+  onEnded(spec: RunSpec, end: RunEnd): void
+}
+
+export function createRunMetrics(metrics: Metrics): RunMetrics {
+  return {
+    onClaimed({ provider, lane, createdAtMs }, claimedAtMs) {
+      metrics.queueWait({ provider, lane }).observe(Math.max(0, claimedAtMs - createdAtMs) / 1000)
+      metrics.inFlight({ provider }).inc()
+    },
+    onEnded(spec, end) {
+      const { provider, target: model } = spec
+      if (end.startedAtMs !== null) metrics.inFlight({ provider }).dec()
+      if (end.firstFrameAtMs !== null) {
+        metrics.timeToFirstToken({ provider, model }).observe((end.firstFrameAtMs - spec.createdAtMs) / 1000)
+      }
+      for (const attempt of end.attempts) {
+        metrics.providerLatency({ provider, model }).observe(attempt.durationMs / 1000)
+        if (attempt.outcome !== 'ok') metrics.providerErrors({ provider, code: attempt.outcome }).inc()
+      }
+      const { inputTokens, outputTokens, cacheReadTokens, reasoningTokens } = end.usage ?? {}
+      const kinds = {
+        input: inputTokens,
+        output: outputTokens,
+        cache_read: cacheReadTokens,
+        reasoning: reasoningTokens,
+      }
+      for (const [kind, tokens] of Object.entries(kinds)) {
+        if (tokens !== undefined) metrics.tokens({ provider, model, kind }).inc(tokens)
+      }
+    },
+  }
+}

@@ -1,0 +1,57 @@
+import { GatewayError } from '#libs/core'
+import { lanePriority, silentWorkerMs } from '#libs/runs'
+import type { WorkerDeps } from './deps.ts'
+import { salvageRun } from './salvage.ts'
+
+const intervalMs = 3_000
+const mostPerSweep = 200
+/** A run that waits longer than this should have a job; if it has none, its API process died in between. */
+const enqueuedWithinMs = 10_000
+/** A run that ended longer ago than this was not archived by the worker that ended it. */
+const archivedWithinMs = 5_000
+
+/**
+ * Looks after what a dead process left behind: runs whose worker is silent are salvaged, accepted runs without a
+ * job get one, ended runs that nobody archived are archived. Every worker sweeps; the scripts behind it let two
+ * of them meet without harm.
+ */
+export function startSweeper(deps: WorkerDeps): { close(): Promise<void> } {
+  let sweep: Promise<void> | undefined
+  const timer = setInterval(() => {
+    sweep ??= sweepOnce(deps)
+      .catch((error: unknown) => deps.logger.warn({ err: GatewayError.from(error) }, 'sweep failed'))
+      .finally(() => (sweep = undefined))
+  }, intervalMs)
+  return {
+    async close() {
+      clearInterval(timer)
+      await sweep
+    },
+  }
+}
+
+async function sweepOnce(deps: WorkerDeps): Promise<void> {
+  await salvageAbandoned(deps)
+  await enqueueForgotten(deps)
+  await deps.archiver.recover(await deps.store.unarchived(archivedWithinMs, mostPerSweep))
+}
+
+async function salvageAbandoned(deps: WorkerDeps): Promise<void> {
+  const { store } = deps
+  for (const rid of await store.abandoned(silentWorkerMs, mostPerSweep)) {
+    const run = await store.inspect(rid)
+    const claim = run === undefined ? undefined : await store.claim(rid, run.spec.provider)
+    if (claim?.status === 'salvage') await salvageRun(deps, claim)
+  }
+}
+
+async function enqueueForgotten({ store, providers }: WorkerDeps): Promise<void> {
+  for (const { config, queue } of providers.values()) {
+    const waiting = await store.waitingLong(config.name, enqueuedWithinMs, mostPerSweep)
+    if (waiting.length === 0) continue
+    for (const rid of await queue.missing(waiting)) {
+      const run = await store.inspect(rid)
+      if (run?.state === 'accepted') await queue.add(rid, lanePriority[run.spec.lane])
+    }
+  }
+}

@@ -1,0 +1,68 @@
+import type { RunId } from '#libs/core'
+import { createBullmqWorker } from '#libs/jobs'
+import { channels } from '#libs/redis'
+import { createWorkerDeps, type WorkerDeps, type WorkerOptions } from './deps.ts'
+import { startHealthServer } from './health-server.ts'
+import { processJob } from './process-job.ts'
+import { startSweeper } from './sweep.ts'
+
+export interface RunningWorker {
+  readonly providers: readonly string[]
+  /**
+   * Takes no more jobs and waits for the runs at hand. What has not ended after `drainMs` is ended as
+   * `worker_lost`, with all that it had received. Resolves when nothing of the worker is left.
+   */
+  stop(drainMs: number): Promise<void>
+}
+
+export interface StartOptions extends WorkerOptions {
+  /** Where `/metrics` and `/healthz` are shown; nowhere if undefined. */
+  metricsPort?: number | undefined
+}
+
+/** Serves the queues of the configured providers until it is stopped. */
+export async function startWorker({ metricsPort, ...options }: StartOptions): Promise<RunningWorker> {
+  const deps = await createWorkerDeps(options)
+  const { logger, providers, held, redis } = deps
+  redis.subscriber.on('message', (_channel: string, rid: RunId) => held.stop(rid, 'cancelled'))
+  await redis.subscriber.subscribe(channels.cancel)
+  for (const { config, queue } of providers.values()) await queue.setConcurrency(config.concurrency)
+  const workers = [...providers.values()].map((provider) =>
+    createBullmqWorker({
+      provider: provider.config.name,
+      redis: redis.jobs,
+      concurrency: provider.config.concurrency,
+      process: (rid) => processJob(deps, provider, rid),
+      onError: (error) => logger.warn({ err: error, provider: provider.config.name }, 'queue trouble'),
+    }),
+  )
+  const sweeper = startSweeper(deps)
+  publishGauges(deps)
+  const { host } = options.config.server
+  const health =
+    metricsPort === undefined ? undefined : await startHealthServer(deps, { host, port: metricsPort })
+  return {
+    providers: [...providers.keys()],
+    async stop(drainMs) {
+      const limit = setTimeout(() => held.stopAll('drained'), drainMs)
+      await Promise.all(workers.map((worker) => worker.close()))
+      clearTimeout(limit)
+      await sweeper.close()
+      health?.close()
+      await deps.close()
+    },
+  }
+}
+
+function publishGauges({ metrics, store, providers }: WorkerDeps): void {
+  metrics.beforeScrape(async () => {
+    for (const provider of providers.keys()) {
+      const { count, oldestAgeMs } = await store.waiting(provider)
+      metrics.queueDepth({ provider }).set(count)
+      metrics.queueOldestAge({ provider }).set(oldestAgeMs / 1000)
+    }
+    const { count, oldestAgeMs } = await store.outbox()
+    metrics.outboxRuns({}).set(count)
+    metrics.archiveLag({}).set(oldestAgeMs / 1000)
+  })
+}
