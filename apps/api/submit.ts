@@ -11,6 +11,8 @@ export interface Submission {
   dialect: Dialect
   /** The path that was called. */
   endpoint: string
+  /** What the dialect says in its URL. */
+  path?: { model: string; stream: boolean } | undefined
   /** The body as text and parsed. */
   json: string
   body: unknown
@@ -33,7 +35,7 @@ export function prepare(deps: ApiDeps, submission: Submission): Prepared {
       retryAfterMs: 1_000,
     })
   }
-  const summary = dialect.readRequest(body)
+  const summary = dialect.readRequest(body, submission.path)
   const target = deps.router.choose(summary.model)
   const spec: RunSpec = {
     rid: createRunId(dialect.idPrefix),
@@ -51,6 +53,7 @@ export function prepare(deps: ApiDeps, submission: Submission): Prepared {
     lane: readLane(headers['x-millrace-priority']) ?? caller.lane,
     onDisconnect:
       readOnDisconnect(headers['x-millrace-on-disconnect']) ?? defaultOnDisconnect(deps, caller, summary),
+    headers: pickHeaders(headers, dialect.forwardedHeaders),
     createdAtMs: Date.now(),
   }
   return { spec, json, idempotency: readIdempotency(headers['idempotency-key'], endpoint, json) }
@@ -101,6 +104,15 @@ function defaultOnDisconnect(
 ): 'continue' | 'cancel' {
   const configured = config.models.find(({ name }) => name === model)
   return caller.onDisconnect ?? configured?.onDisconnect ?? config.server.onDisconnect
+}
+
+function pickHeaders(headers: IncomingHttpHeaders, names: readonly string[]): Record<string, string> {
+  const picked: Record<string, string> = {}
+  for (const name of names) {
+    const value = headers[name]
+    if (typeof value === 'string') picked[name] = value
+  }
+  return picked
 }
 
 function readLane(value: string | string[] | undefined): Lane | undefined {

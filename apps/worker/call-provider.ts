@@ -1,7 +1,8 @@
-import { GatewayError } from '#libs/core'
+import { GatewayError, type Part } from '#libs/core'
 import type { Dialect, FrameContext, Observation } from '#libs/dialects'
-import type { ConnectedProvider, ProviderSpec } from '#libs/providers'
+import type { ConnectedProvider, ProviderAnswer, ProviderCall, ProviderSpec } from '#libs/providers'
 import type { RunSpec } from '#libs/runs'
+import type { SseEvent } from '#libs/sse'
 
 /** Where a call puts what it hears. */
 export interface FrameSink {
@@ -31,72 +32,56 @@ export interface Heard extends Observation {
  */
 export function callProvider(context: ProviderCallContext, sink: FrameSink): Promise<Heard> {
   const { spec, connected } = context.provider
-  const path = spec.native[context.dialect.name]
-  if (path === undefined || connected === undefined) return callTranslated(context, sink)
-  return context.spec.stream
-    ? streamNative(context, connected, path, sink)
-    : fetchNative(context, connected, path)
+  const route = spec.native[context.dialect.name]
+  if (route === undefined || connected === undefined) return callTranslated(context, sink)
+  const { target: model, stream } = context.spec
+  const call = nativeCall(context, route({ model, stream }))
+  return stream ? streamNative(context, connected, call, sink) : fetchNative(context, connected, call)
+}
+
+function nativeCall({ spec, body, dialect, key }: ProviderCallContext, path: string): ProviderCall {
+  const request = dialect.toNativeRequest(body, { model: spec.target, stream: spec.stream })
+  return { path, body: request, key, rid: spec.rid, headers: spec.headers }
 }
 
 async function streamNative(
   context: ProviderCallContext,
   connected: ConnectedProvider,
-  path: string,
+  call: ProviderCall,
   sink: FrameSink,
 ): Promise<Heard> {
-  const answer = await connected.send(nativeCall(context, path), context.signal)
+  const answer = await connected.send(call, context.signal)
   const observer = context.dialect.createObserver(context.frames)
-  try {
-    await answer.readEvents((events) => {
-      for (const event of events) {
-        const frame = observer.observe(event, sink.seq)
-        if (frame !== undefined) sink.write(frame)
-      }
-    })
-  } catch (error) {
-    // Some servers keep the connection open behind their end mark.
-    if (!observer.ended) throw error
-  }
-  const { finish, usage } = observer.observation
-  if (!observer.ended && finish === undefined) throw incomplete(connected.name)
-  return { finish, usage, answer: undefined }
+  const isEnded = (): boolean => observer.ended || observer.observation.finish !== undefined
+  await readToEnd(answer, isEnded, (event) => {
+    const frame = observer.observe(event, sink.seq)
+    if (frame !== undefined) sink.write(frame)
+  })
+  if (!isEnded()) throw incomplete(connected.name)
+  return { ...observer.observation, answer: undefined }
 }
 
 async function fetchNative(
   context: ProviderCallContext,
   connected: ConnectedProvider,
-  path: string,
+  call: ProviderCall,
 ): Promise<Heard> {
-  const response = await connected.send(nativeCall(context, path), context.signal)
+  const response = await connected.send(call, context.signal)
   const observer = context.dialect.createObserver(context.frames)
   const answer = observer.observeAnswer(await response.readText())
   return { ...observer.observation, answer }
 }
 
-function nativeCall({ spec, body, dialect, key }: ProviderCallContext, path: string) {
-  const request = dialect.toNativeRequest(body, { model: spec.target, stream: spec.stream })
-  return { path, body: request, key, rid: spec.rid }
-}
-
 async function callTranslated(context: ProviderCallContext, sink: FrameSink): Promise<Heard> {
-  const { dialect, provider, spec } = context
-  if (provider.spec.builtIn === undefined) {
-    throw new GatewayError('invalid_request', `Provider ${spec.provider} can't answer ${spec.endpoint}.`)
-  }
-  const request = dialect.decodeRequest(JSON.parse(context.body), spec.target)
+  const { dialect, spec } = context
   const encoder = dialect.createEncoder(context.frames)
   const whole: string[] = []
-  const target: FrameSink = spec.stream
-    ? sink
-    : {
-        get seq() {
-          return whole.length
-        },
-        write: (frame) => whole.push(frame),
-      }
-  for await (const part of provider.spec.builtIn.stream(request, context.signal)) {
-    for (const frame of encoder.encode(part, target.seq)) target.write(frame)
+  const write = (part: Part): void => {
+    const frames = encoder.encode(part, spec.stream ? sink.seq : whole.length)
+    if (spec.stream) for (const frame of frames) sink.write(frame)
+    else whole.push(...frames)
   }
+  await streamParts(context, () => encoder.observation.finish !== undefined, write)
   const { observation } = encoder
   if (observation.finish === undefined) throw incomplete(spec.provider)
   return {
@@ -105,10 +90,49 @@ async function callTranslated(context: ProviderCallContext, sink: FrameSink): Pr
   }
 }
 
+/** The provider's answer in canonical parts, always streamed. */
+async function streamParts(
+  { spec, body, dialect, provider, key, signal }: ProviderCallContext,
+  isEnded: () => boolean,
+  write: (part: Part) => void,
+): Promise<void> {
+  const { adapter, builtIn } = provider.spec
+  const request = dialect.decodeRequest(JSON.parse(body), spec.target)
+  if (builtIn !== undefined) {
+    for await (const part of builtIn.stream(request, signal)) write(part)
+    return
+  }
+  if (adapter === undefined || provider.connected === undefined) {
+    throw new GatewayError('invalid_request', `Provider ${spec.provider} can't answer ${spec.endpoint}.`)
+  }
+  const answer = await provider.connected.send({ ...adapter.toRequest(request), key, rid: spec.rid }, signal)
+  const decode = adapter.createDecoder()
+  await readToEnd(answer, isEnded, (event) => {
+    for (const part of decode(event)) write(part)
+  })
+}
+
+/** Reads all events. What goes wrong behind the end of the answer does not: some servers never close. */
+async function readToEnd(
+  answer: ProviderAnswer,
+  isEnded: () => boolean,
+  onEvent: (event: SseEvent) => void,
+): Promise<void> {
+  try {
+    await answer.readEvents((events) => {
+      for (const event of events) onEvent(event)
+    })
+  } catch (error) {
+    if (!isEnded()) throw error
+  }
+}
+
 function incomplete(provider: string): GatewayError {
   return new GatewayError(
     'upstream_incomplete',
     `Provider ${provider} stopped before the end of its answer.`,
-    { provider },
+    {
+      provider,
+    },
   )
 }

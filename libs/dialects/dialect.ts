@@ -11,8 +11,13 @@ export interface Dialect {
   readonly name: string
   /** The start of its run ids, such as `chatcmpl-`. */
   readonly idPrefix: string
-  /** Reads what the gateway needs of a body and refuses what can't be meant. Throws `invalid_request` with `param`. */
-  readRequest(body: unknown): RequestSummary
+  /** The client's headers that go on to a provider of the same dialect, in lower case. */
+  readonly forwardedHeaders: readonly string[]
+  /**
+   * Reads what the gateway needs of a body and refuses what can't be meant. Throws `invalid_request` with `param`.
+   * `path` holds what the dialect says in its URL and not in its body.
+   */
+  readRequest(body: unknown, path?: { model: string; stream: boolean }): RequestSummary
   /** The whole body in canonical words, for the translated lane. `model` is the target's. */
   decodeRequest(body: unknown, model: string): CanonicalRequest
   /** The body as the provider of the same dialect gets it: `json` with the model's name replaced, all else untouched. */
@@ -21,7 +26,7 @@ export interface Dialect {
   createEncoder(context: FrameContext): FrameEncoder
   /** The terminal frame that tells of a failure in the stream. */
   errorFrame(error: ErrorRecord, seq: number): string
-  /** One SSE event. `id` is the value of the `id:` line. */
+  /** One SSE event. `id` is the value of the `id:` line, for dialects whose clients bear one. */
   toEvent(frame: string, id: string): string
   /** What ends every stream, after the last frame. */
   readonly streamEnd: string

@@ -5,7 +5,7 @@ import type { ProviderSpec } from './provider.ts'
 export const openaiCompatible: ProviderSpec = {
   type: 'openai-compatible',
   needsKey: false,
-  native: { 'openai-chat': '/chat/completions' },
+  native: { 'openai-chat': () => '/chat/completions' },
   authorize: (key) => ({ authorization: `Bearer ${key}` }),
   readError: readOpenAiError,
 }

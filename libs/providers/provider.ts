@@ -12,8 +12,8 @@ export interface ProviderSpec {
   readonly needsKey: boolean
   /** The variables that vendors' own SDKs read; a provider whose key is set is found without a configuration. */
   readonly environment?: { key: string; baseUrl?: string }
-  /** The dialects that this provider speaks itself, and the path of each: the native lane. */
-  readonly native: Readonly<Record<string, string>>
+  /** The dialects that this provider speaks itself, and where: the native lane. */
+  readonly native: Readonly<Record<string, NativeRoute>>
   /** Headers that carry the key. */
   authorize(key: string): Record<string, string>
   /** The headers that a call may add, in lower case; whatever else it asks for is not sent. */
@@ -28,6 +28,9 @@ export interface ProviderSpec {
   /** Answers in place of HTTP: only the built-in simulator has one. */
   readonly builtIn?: BuiltInProvider
 }
+
+/** The path of a native call, behind the base URL. */
+export type NativeRoute = (call: { model: string; stream: boolean }) => string
 
 export interface ProviderAdapter {
   /** The provider's request for a canonical one, always streaming. Throws `invalid_request` naming what it can't take. */

@@ -42,6 +42,8 @@ export interface RunSpec {
   metadata: Record<string, string>
   lane: Lane
   onDisconnect: 'continue' | 'cancel'
+  /** The client's headers that go on to the provider, such as `anthropic-beta`. */
+  headers: Record<string, string>
   createdAtMs: number
 }
 

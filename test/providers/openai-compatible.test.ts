@@ -116,7 +116,8 @@ describe('the registry', () => {
   it('has one spec a type, and paths that begin with a slash', () => {
     expect(new Set(providerSpecs.map(({ type }) => type)).size).toBe(providerSpecs.length)
     for (const spec of providerSpecs) {
-      for (const path of Object.values(spec.native)) expect(path).toMatch(/^\//)
+      for (const route of Object.values(spec.native))
+        expect(route({ model: 'm', stream: true })).toMatch(/^\//)
     }
   })
 })

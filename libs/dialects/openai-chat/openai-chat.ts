@@ -11,6 +11,7 @@ import { readRequest } from './request/read-request.ts'
 export const openaiChat: Dialect = {
   name: 'openai-chat',
   idPrefix: 'chatcmpl-',
+  forwardedHeaders: [],
   readRequest,
   decodeRequest,
   toNativeRequest,
