@@ -10,9 +10,8 @@ const unifiedReasons: Readonly<Record<string, FinishReason['unified']>> = {
 }
 
 /**
- * `finish_reason` is a closed list, so what it has no word for must borrow one: a refusal is the model's own
- * filter, a pause is an answer that isn't whole. What nobody has a word for is `other`, outside the list, since
- * `stop` would be a success that nobody claimed. The provider's word goes beside it as `native_finish_reason`.
+ * `finish_reason` is a closed list. A refusal is in it as the model's own filter; what the list has no word for is
+ * `other`, outside of it, since `stop` would be a success that nobody claimed. The provider's word goes beside it as `native_finish_reason`.
  */
 const wireReasons: Readonly<Record<FinishReason['unified'], string>> = {
   stop: 'stop',
@@ -20,7 +19,7 @@ const wireReasons: Readonly<Record<FinishReason['unified'], string>> = {
   tool_calls: 'tool_calls',
   content_filter: 'content_filter',
   refusal: 'content_filter',
-  pause: 'length',
+  pause: 'other',
   other: 'other',
 }
 

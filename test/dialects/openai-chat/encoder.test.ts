@@ -89,14 +89,16 @@ describe('parts as chat chunks', () => {
     expect(refused.choices[0]?.message.refusal).toBe('I won’t.')
   })
 
-  it('never tell a reason that is none of OpenAI’s', () => {
+  it('never tell a success that no provider claimed', () => {
     const told = (unified: 'refusal' | 'pause' | 'other' | 'length' | 'content_filter', raw: string | null) =>
       encode([{ type: 'finish', reason: { unified, raw } }]).chunks[0]?.choices
     expect(told('refusal', 'refusal')).toMatchObject([
       { finish_reason: 'content_filter', native_finish_reason: 'refusal' },
     ])
-    expect(told('pause', 'pause_turn')).toMatchObject([{ finish_reason: 'length' }])
-    expect(told('other', null)).toEqual([{ index: 0, delta: {}, finish_reason: 'stop' }])
+    expect(told('pause', 'pause_turn')).toMatchObject([
+      { finish_reason: 'other', native_finish_reason: 'pause_turn' },
+    ])
+    expect(told('other', null)).toEqual([{ index: 0, delta: {}, finish_reason: 'other' }])
     expect(told('length', 'MAX_TOKENS')).toMatchObject([{ finish_reason: 'length' }])
     expect(told('content_filter', 'SAFETY')).toMatchObject([{ finish_reason: 'content_filter' }])
   })
