@@ -1,0 +1,73 @@
+/** What is asked of every target. A stream's pace is kept by the simulator. */
+export type Scenario =
+  | { name: string; kind: 'json'; connections: number; seconds: number }
+  | { name: string; kind: 'streams'; streams: number; gapMs: number; rampMs: number; plateauMs: number }
+
+export const scenarioNames = ['latency', 'json', 'streams200', 'streams2000', 'streams10000'] as const
+export type ScenarioName = (typeof scenarioNames)[number]
+
+export const quickScenarios: readonly ScenarioName[] = ['latency', 'json', 'streams200']
+
+/** `json` stands for two, at 64 and at 256 connections. */
+export function toScenarios(names: readonly ScenarioName[], seconds: number): Scenario[] {
+  return names.flatMap((name): Scenario[] => {
+    switch (name) {
+      case 'latency':
+        return [{ name, kind: 'json', connections: 1, seconds }]
+      case 'json':
+        return [64, 256].map((connections) => ({
+          name: `json${connections}`,
+          kind: 'json',
+          connections,
+          seconds,
+        }))
+      case 'streams200':
+        return [streams(name, { streams: 200, gapMs: 20, rampMs: 1000 }, seconds)]
+      case 'streams2000':
+        return [streams(name, { streams: 2000, gapMs: 20, rampMs: 3000 }, seconds)]
+      case 'streams10000':
+        return [streams(name, { streams: 10_000, gapMs: 1000, rampMs: 10_000 }, seconds)]
+    }
+  })
+}
+
+function streams(
+  name: string,
+  shape: { streams: number; gapMs: number; rampMs: number },
+  seconds: number,
+): Scenario {
+  return { name, kind: 'streams', ...shape, plateauMs: seconds * 1000 }
+}
+
+/** How long after the ramp the plateau may begin without the last streams. */
+export const startWithinMs = 5000
+
+/** The simulator's model for a scenario. Even the first stream lasts until the plateau's end. */
+export function modelFor(scenario: Scenario): string {
+  if (scenario.kind === 'json') return 'lorem?tokens=16&gap_ms=0'
+  return `lorem?tokens=${tokensFor(scenario)}&gap_ms=${scenario.gapMs}`
+}
+
+/** The same words, all at once. */
+export function unpacedModelFor(scenario: Scenario & { kind: 'streams' }): string {
+  return `lorem?tokens=${tokensFor(scenario)}&gap_ms=0`
+}
+
+/** All models that a scenario asks for; the last of them answers at once. */
+export function modelsFor(scenario: Scenario): string[] {
+  return [modelFor(scenario), ...(scenario.kind === 'streams' ? [unpacedModelFor(scenario)] : [])]
+}
+
+function tokensFor({ rampMs, plateauMs, gapMs }: Scenario & { kind: 'streams' }): number {
+  return Math.ceil((rampMs + startWithinMs + plateauMs) / gapMs)
+}
+
+/** Three times as long as it takes where nothing is late, and a minute. */
+export function deadlineMsFor({ rampMs, plateauMs }: Scenario & { kind: 'streams' }): number {
+  return 60_000 + 3 * (rampMs + startWithinMs + plateauMs)
+}
+
+/** When a load generator that says nothing is given up. */
+export function limitMsFor(scenario: Scenario): number {
+  return 60_000 + (scenario.kind === 'json' ? scenario.seconds * 1000 : deadlineMsFor(scenario))
+}

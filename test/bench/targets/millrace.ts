@@ -1,0 +1,59 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+
+import { startPrivateRedis } from '#libs/redis'
+
+import { adoptProcess, findFreePort, startProcess } from '../processes.ts'
+import type { Gateway } from './start-target.ts'
+
+/** The gateway as production runs it: an API, a worker and a Redis, and with the archive on. */
+export async function startMillrace(
+  simulator: { baseUrl: string; models: string[] },
+  cleanup: AsyncDisposableStack,
+): Promise<Gateway> {
+  const directory = mkdtempSync(join(tmpdir(), 'millrace-bench-'))
+  cleanup.defer(() => rmSync(directory, { recursive: true, force: true }))
+  const redis = await startPrivateRedis({ directory: join(directory, 'redis') })
+  cleanup.defer(() => redis.close())
+  if (redis.pid === undefined) throw new Error('The private Redis has no process to measure.')
+  cleanup.defer(adoptProcess(redis.pid))
+
+  const configFile = join(directory, 'millrace.yaml')
+  writeFileSync(configFile, toConfig(join(directory, 'archive'), simulator))
+  function start(app: 'api' | 'worker', ...args: string[]) {
+    const program = join(import.meta.dirname, '../../../apps', app, 'main.ts')
+    const started = startProcess(app, process.execPath, [program, '--config', configFile, ...args], {
+      NODE_ENV: 'production',
+      REDIS_URL: redis.url,
+    })
+    cleanup.defer(() => started.stop())
+    return started
+  }
+  const port = await findFreePort()
+  const worker = start('worker')
+  const api = start('api', '--port', String(port))
+  return {
+    baseUrl: `http://127.0.0.1:${port}/v1`,
+    headers: {},
+    roles: { api: api.pid, worker: worker.pid, redis: redis.pid },
+    failures: [api.exited, worker.exited],
+  }
+}
+
+/** Its concurrency and buffer are wider than any scenario, so that only the machine is the limit. */
+function toConfig(archive: string, { baseUrl, models }: { baseUrl: string; models: string[] }): string {
+  return JSON.stringify({
+    storage: { driver: 'directory', path: archive },
+    providers: {
+      bench: {
+        type: 'openai-compatible',
+        base_url: baseUrl,
+        keys: [{ value: 'bench' }],
+        concurrency: 20_000,
+        buffer_size: 50_000,
+      },
+    },
+    models: models.map((model) => ({ name: model, targets: [{ provider: 'bench', model }] })),
+  })
+}
