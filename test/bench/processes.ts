@@ -87,12 +87,16 @@ async function stopGroup(child: ChildProcess, pid: number): Promise<void> {
 }
 
 function signalGroup(pid: number, signal: NodeJS.Signals): void {
-  for (const target of [-pid, pid]) {
-    try {
-      process.kill(target, signal)
-    } catch {
-      // It has ended already, or was adopted and leads no group.
-    }
+  // An adopted process leads no group. To signal both would be a second Ctrl-C to those that do.
+  if (!trySignal(-pid, signal)) trySignal(pid, signal)
+}
+
+function trySignal(target: number, signal: NodeJS.Signals): boolean {
+  try {
+    return process.kill(target, signal)
+  } catch {
+    // It has ended already.
+    return false
   }
 }
 
