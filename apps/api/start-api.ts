@@ -28,7 +28,7 @@ export async function startApi(config: Config, logger: Logger): Promise<RunningA
     for (const warning of warnings) logger.warn(warning)
     if (refusals.length > 0) throw new Error(refusals.join('\n'))
     const { host, port } = config.server
-    const url = await app.listen({ host, port }).catch((error: unknown) => {
+    const url = await app.listen({ host, port, backlog: 4_096 }).catch((error: unknown) => {
       throw toListenError(error, host, port)
     })
     return {

@@ -1,4 +1,4 @@
-import { uuidv7obj } from 'uuidv7'
+import { randomUUID } from 'node:crypto'
 
 /** The id of a run and of the resource that the client sees, such as `chatcmpl-0190…` (32 hex digits of a UUIDv7). */
 export type RunId = string
@@ -7,7 +7,13 @@ const runIdPattern = /^(?:chatcmpl-|resp_|msg_|gen_|embd_|run_)[0-9a-f]{32}$/
 
 /** 74 of its bits are random, so an id can't be guessed; the first 48 are the time of making, in milliseconds. */
 export function createRunId(prefix: string): RunId {
-  return prefix + uuidv7obj().toHex()
+  return prefix + uuidv7Hex()
+}
+
+/** RFC 9562 version 7, made of a version 4: the time in front, the version's digit, and the random rest. */
+function uuidv7Hex(): string {
+  const random = randomUUID().replaceAll('-', '')
+  return `${Date.now().toString(16).padStart(12, '0')}7${random.slice(13)}`
 }
 
 /** Text from a URL is a run id only if this says so: nothing else may become part of a key or an object name. */
@@ -21,5 +27,5 @@ export function runIdTimeMs(rid: RunId): number {
 }
 
 export function createRequestId(): string {
-  return `req_${uuidv7obj().toHex()}`
+  return `req_${uuidv7Hex()}`
 }

@@ -2,6 +2,7 @@ import type { RunId } from '#libs/core'
 import {
   bodyPrefix,
   channels,
+  defineBatchScript,
   defineScript,
   keys,
   logPrefix,
@@ -20,9 +21,10 @@ const idempotencyLifetimeMs = 24 * 60 * 60 * 1000
 
 export function createRedisRunStore(redis: Redis, options: { retainMs: number }): RunStore {
   const script = (file: string) => defineScript(redis, new URL(file, import.meta.url))
-  const accept = script('accept-6.lua')
-  const claim = script('claim-4.lua')
-  const end = script('end-4.lua')
+  const batchScript = (file: string) => defineBatchScript(redis, new URL(file, import.meta.url))
+  const accept = batchScript('accept-6.lua')
+  const claim = batchScript('claim-4.lua')
+  const end = batchScript('end-4.lua')
   const cancel = script('cancel-4.lua')
   const remove = script('delete-5.lua')
   const settle = script('settle-1.lua')

@@ -1,11 +1,11 @@
-import { channels, defineScript, keys, type Redis } from '#libs/redis'
+import { channels, defineBatchScript, defineScript, keys, type Redis } from '#libs/redis'
 import { parseStreamEntry } from './log-entry.ts'
 import type { AppendResult, StreamLog } from './stream-log.ts'
 
 const pageEntries = 64
 
 export function createRedisStreamLog(redis: Redis): StreamLog {
-  const append = defineScript(redis, new URL('append-2.lua', import.meta.url))
+  const append = defineBatchScript(redis, new URL('append-2.lua', import.meta.url))
   const read = defineScript(redis, new URL('read-2.lua', import.meta.url))
   return {
     async append(rid, entry, homeChannel) {
