@@ -1,9 +1,11 @@
 import { hash } from 'node:crypto'
 import type { IncomingHttpHeaders } from 'node:http'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { createRunId, GatewayError, type RunId } from '#libs/core'
 import type { Dialect, RequestSummary } from '#libs/dialects'
 import { lanePriority, lanes, type Acceptance, type Lane, type RunSpec } from '#libs/runs'
 import type { Caller } from './authenticate.ts'
+import { cancelRun } from './cancel-run.ts'
 import type { ApiDeps } from './deps.ts'
 
 export interface Submission {
@@ -65,18 +67,11 @@ export function prepare(deps: ApiDeps, submission: Submission): Prepared {
  * is found always finds its run, and a run without a job is found by the sweeper.
  */
 export async function accept(deps: ApiDeps, prepared: Prepared, homeChannel: string): Promise<RunId> {
-  const { spec, json, idempotency } = prepared
-  const provider = deps.config.providers.find(({ name }) => name === spec.provider)
-  const result = await deps.store.accept({
-    spec,
-    body: json,
-    homeChannel,
-    bufferSize: provider?.bufferSize ?? 0,
-    ...(idempotency !== undefined && { idempotency }),
-  })
+  const { spec } = prepared
+  const result = await writeDown(deps, prepared, homeChannel)
   switch (result.status) {
     case 'accepted':
-      await deps.queues.get(spec.provider)?.add(spec.rid, lanePriority[spec.lane])
+      await enqueue(deps, spec)
       return spec.rid
     case 'attached':
       return result.rid
@@ -94,6 +89,51 @@ export async function accept(deps: ApiDeps, prepared: Prepared, homeChannel: str
           param: 'Idempotency-Key',
         },
       )
+  }
+}
+
+async function writeDown(deps: ApiDeps, { spec, json, idempotency }: Prepared, homeChannel: string) {
+  const provider = deps.config.providers.find(({ name }) => name === spec.provider)
+  try {
+    return await deps.store.accept({
+      spec,
+      body: json,
+      homeChannel,
+      bufferSize: provider?.bufferSize ?? 0,
+      ...(idempotency !== undefined && { idempotency }),
+    })
+  } catch (error) {
+    void retract(deps, spec)
+    throw error
+  }
+}
+
+const retractEveryMs = 1_000
+const retractTries = 60
+
+/**
+ * Redis did not say whether it took the run, and the client is told that it did not: it will come again, and the
+ * first run must not be paid for as well. A run is enqueued by the sweeper ten seconds after its acceptance at the
+ * earliest.
+ */
+async function retract(deps: ApiDeps, spec: RunSpec): Promise<void> {
+  for (let tries = 0; tries < retractTries; tries++) {
+    await sleep(retractEveryMs)
+    const isDone = await cancelRun(deps, spec).then(
+      () => true,
+      () => false,
+    )
+    if (isDone) return
+  }
+  deps.logger.warn({ rid: spec.rid }, 'a run whose acceptance is unknown could not be retracted')
+}
+
+/** The run is written down, so a job that could not be added is no failure: the sweeper adds it. */
+async function enqueue(deps: ApiDeps, { rid, provider, lane }: RunSpec): Promise<void> {
+  try {
+    await deps.queues.get(provider)?.add(rid, lanePriority[lane])
+  } catch (error) {
+    deps.logger.warn({ err: error, rid }, 'a run could not be enqueued; the sweeper will do it')
   }
 }
 

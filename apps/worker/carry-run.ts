@@ -78,7 +78,10 @@ async function callUntilHeard(journey: Journey): Promise<Heard> {
   }
 }
 
-/** A limited or refused key gives way to another; a provider that failed before it answered gets another chance. */
+/**
+ * A limited or refused key gives way to another; a provider that answered with its own failure, or was never
+ * reached, gets another chance. A call of which nobody knows what came of it is not made again: it may be paid.
+ */
 function isWorthAnotherCall(
   error: GatewayError,
   provider: WorkerProvider,

@@ -39,7 +39,7 @@ export interface ProviderAnswer {
   headers: Record<string, string>
   /**
    * Calls `onEvents` with the events of each network read, in order and synchronously; resolves at the body's end.
-   * Throws `upstream_timeout`, `upstream_unreachable`, `upstream_protocol_error`, `response_too_large` or
+   * Throws `upstream_timeout`, `upstream_incomplete`, `upstream_protocol_error`, `response_too_large` or
    * `cancelled`. What `onEvents` throws ends the call and is rethrown. One `read…` an answer.
    */
   readEvents(onEvents: (events: SseEvent[]) => void): Promise<void>
@@ -52,8 +52,8 @@ export interface ConnectedProvider {
   readonly spec: ProviderSpec
   /**
    * Sends one request, once; resolves when the head of a 2xx answer is there. Throws a GatewayError otherwise: what
-   * the spec reads of the answer, `upstream_unreachable`, `upstream_timeout` or `cancelled`. The signal counts until
-   * the body's end, and closes the connection.
+   * the spec reads of the answer, `upstream_unreachable` (nothing was sent), `upstream_outcome_unknown` (it may have
+   * been), `upstream_timeout` or `cancelled`. The signal counts until the body's end, and closes the connection.
    */
   send(call: ProviderCall, signal: AbortSignal): Promise<ProviderAnswer>
   /** Waits for the calls that run. To hurry it, abort them. */

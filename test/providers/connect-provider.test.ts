@@ -181,7 +181,7 @@ describe('the answer of a provider', () => {
     await provider.close()
     const events: SseEvent[] = []
     expect((await errorOf(answer.readEvents((batch) => events.push(...batch)))).code).toBe(
-      'upstream_unreachable',
+      'upstream_incomplete',
     )
     expect(events).toHaveLength(1)
   })

@@ -96,8 +96,8 @@ describe('a broken connection', () => {
     const halfHead = await serveRaw((socket) => socket.end('HTTP/1.1 200 OK\r\ncontent-t'))
     for (const host of [closing, resetting, halfHead]) {
       const error = await errorOf(connect(host).send(call, never))
-      expect(error.code).toBe('upstream_unreachable')
-      expect(error.message).toMatch(/it closed the connection before it answered/)
+      expect(error.code).toBe('upstream_outcome_unknown')
+      expect(error.message).toMatch(/closed the connection before it answered/)
     }
   })
 
@@ -116,8 +116,8 @@ describe('a broken connection', () => {
       let events = 0
       const answer = await connect(host).send(call, never)
       const error = await errorOf(answer.readEvents((batch) => (events += batch.length)))
-      expect(error.code).toBe('upstream_unreachable')
-      expect(error.message).toMatch(/it closed the connection in the middle of its answer/)
+      expect(error.code).toBe('upstream_incomplete')
+      expect(error.message).toMatch(/closed the connection in the middle of its answer/)
       if (host !== resetting) expect(events).toBe(1)
     }
   })

@@ -165,7 +165,7 @@ describe('the built-in provider', () => {
     const { parts, error } = await collectUntilError('lorem?fail=reset')
 
     expect(parts).toEqual([])
-    expect(error).toMatchObject({ code: 'upstream_unreachable' })
+    expect(error).toMatchObject({ code: 'upstream_outcome_unknown' })
   })
 
   test.each([

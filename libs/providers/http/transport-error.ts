@@ -15,7 +15,10 @@ export function timeoutError(
   return new GatewayError('upstream_timeout', messages[phase], { provider })
 }
 
-/** What undici, Node or OpenSSL said, in words fit for a client: error codes and addresses stay in the cause. */
+/**
+ * What undici, Node or OpenSSL said, in words fit for a client: error codes and addresses stay in the cause. The
+ * phase tells what the failure may have cost: `upstream_unreachable` means that nothing was sent.
+ */
 export function transportError(
   provider: string,
   timeouts: ProviderTimeouts,
@@ -34,9 +37,15 @@ export function transportError(
     const message = `The answer of provider ${provider} is not valid HTTP.`
     return new GatewayError('upstream_protocol_error', message, details)
   }
-  const reason =
-    phase === 'idle' ? 'it closed the connection in the middle of its answer' : whyUnreachable(code)
-  const message = `Provider ${provider} could not be reached: ${reason}.`
+  if (phase === 'idle') {
+    const message = `Provider ${provider} closed the connection in the middle of its answer.`
+    return new GatewayError('upstream_incomplete', message, details)
+  }
+  if (phase === 'firstByte') {
+    const message = `Provider ${provider} closed the connection before it answered: whether it acted is not known.`
+    return new GatewayError('upstream_outcome_unknown', message, details)
+  }
+  const message = `Provider ${provider} could not be reached: ${whyUnreachable(code)}.`
   return new GatewayError('upstream_unreachable', message, details)
 }
 
@@ -50,7 +59,6 @@ function whyUnreachable(code: string): string {
   if (code === 'ECONNREFUSED') return 'the connection was refused'
   if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') return 'the name of its host could not be resolved'
   if (/^ERR_(?:TLS|SSL)|CERT|SIGNATURE|^EPROTO$/.test(code)) return 'no trusted TLS connection could be made'
-  if (/^(?:ECONNRESET|EPIPE|UND_ERR_SOCKET)$/.test(code)) return 'it closed the connection before it answered'
   if (/^UND_ERR_(?:CLOSED|DESTROYED)$/.test(code)) return 'its connections were closed by this gateway'
   return 'the network failed'
 }

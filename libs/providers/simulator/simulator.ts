@@ -117,7 +117,7 @@ async function breakOff({ kind, at, retryAfterMs }: Fault, signal: AbortSignal):
       throw toError(500)
     case 'reset':
       if (at > 0) throw failure('upstream_incomplete', 'The simulator broke off its answer.')
-      throw failure('upstream_unreachable', 'The simulator reset the connection.')
+      throw failure('upstream_outcome_unknown', 'The simulator reset the connection.')
   }
 }
 
