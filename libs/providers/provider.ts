@@ -32,6 +32,7 @@ export interface ProviderSpec {
 /** The path of a native call, behind the base URL. */
 export type NativeRoute = (call: { model: string; stream: boolean }) => string
 
+/** Canonical words to the provider's own and back; pure. */
 export interface ProviderAdapter {
   /** The provider's request for a canonical one, always streaming. Throws `invalid_request` naming what it can't take. */
   toRequest(request: CanonicalRequest): { path: string; body: string }
@@ -41,5 +42,7 @@ export interface ProviderAdapter {
 
 /** A provider inside the worker: yields parts and honours the signal. It throws GatewayErrors as HTTP would give. */
 export interface BuiltInProvider {
+  /** The models to show in a list; it may answer to more. */
+  readonly models: readonly string[]
   stream(request: CanonicalRequest, signal: AbortSignal): AsyncIterable<Part>
 }

@@ -19,7 +19,7 @@ export const providerSpecs: ConfigurableProvider[] = [
     environment: { key: 'ANTHROPIC_API_KEY' },
   },
   { type: 'openai-compatible', needsKey: false },
-  { type: 'simulator', needsKey: false, builtIn: { async *stream() {} } },
+  { type: 'simulator', needsKey: false, builtIn: { models: [], async *stream() {} } },
 ]
 
 type Options = Omit<LoadOptions, 'providerSpecs'>

@@ -15,7 +15,7 @@ export const simulator: ProviderSpec = {
   native: {},
   authorize: () => ({}),
   readError: (status) => toError(status),
-  builtIn: { stream },
+  builtIn: { models: ['lorem'], stream },
 }
 
 async function* stream(request: CanonicalRequest, signal: AbortSignal): AsyncGenerator<Part> {
