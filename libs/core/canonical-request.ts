@@ -26,6 +26,7 @@ export interface CanonicalRequest {
   extensions: Record<string, unknown>
 }
 
+/** One turn. A tool's result is a turn of its own, as in OpenAI's dialect. */
 export type Message =
   | { role: 'user'; content: Content[] }
   | { role: 'assistant'; content: AssistantContent[] }
@@ -36,6 +37,7 @@ export interface CacheMarker {
   ttl?: string
 }
 
+/** Text in any turn; `cache` marks it as the end of a prefix to keep. */
 export interface TextContent {
   type: 'text'
   text: string
@@ -45,6 +47,7 @@ export interface TextContent {
 /** Bytes by reference or inline; `data` is base64. */
 export type MediaSource = { url: string } | { data: string } | { fileId: string }
 
+/** What a user or a tool can say. */
 export type Content =
   | TextContent
   | { type: 'image'; source: MediaSource; mediaType?: string; detail?: string; cache?: CacheMarker }
@@ -52,6 +55,7 @@ export type Content =
   | { type: 'audio'; source: MediaSource; mediaType?: string; cache?: CacheMarker }
   | { type: 'video'; source: MediaSource; mediaType?: string; cache?: CacheMarker }
 
+/** What a model can have said; `signature` and `redacted` are the provider's own, and go back to it unchanged. */
 export type AssistantContent =
   | TextContent
   | { type: 'refusal'; text: string }
@@ -66,6 +70,7 @@ export type AssistantContent =
       cache?: CacheMarker
     }
 
+/** A function that the model may ask for. */
 export interface Tool {
   name: string
   description?: string
@@ -75,8 +80,10 @@ export interface Tool {
   cache?: CacheMarker
 }
 
+/** Whether the model may, must or must not ask for a tool, or for which one. */
 export type ToolChoice = 'auto' | 'none' | 'required' | { name: string }
 
+/** The shape that the answer's text must have; free text if there is none. */
 export type ResponseFormat =
   | { type: 'json' }
   | { type: 'json-schema'; name: string; schema: Record<string, unknown>; strict?: boolean }

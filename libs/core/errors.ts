@@ -39,8 +39,10 @@ export const errorCodes = {
   sync_wait_exceeded: { status: 504, type: 'timeout_error', retryable: false },
 } as const satisfies Record<string, { status: number; type: string; retryable: boolean }>
 
+/** What callers branch on. A code keeps its meaning for ever, since clients branch on it too. */
 export type ErrorCode = keyof typeof errorCodes
 
+/** What an error knows beside its code and message. */
 export interface ErrorDetails {
   /** The request's field that is at fault, as a path: `messages[3].role`. */
   param?: string
@@ -56,6 +58,7 @@ export interface ErrorDetails {
   cause?: unknown
 }
 
+/** How the provider called the error. */
 export interface RawError {
   type?: string | null
   code?: string | null
@@ -74,6 +77,7 @@ export interface ErrorRecord {
   raw?: RawError
 }
 
+/** A failure with a code of the table. Its message goes to clients, so it tells nothing of the inside. */
 export class GatewayError extends Error {
   readonly code: ErrorCode
   readonly status: number

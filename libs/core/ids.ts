@@ -26,6 +26,7 @@ export function runIdTimeMs(rid: RunId): number {
   return Number.parseInt(rid.slice(-32, -20), 16)
 }
 
+/** Names one HTTP request, in `x-request-id` and in the log; a run keeps that of the request that made it. */
 export function createRequestId(): string {
   return `req_${uuidv7Hex()}`
 }

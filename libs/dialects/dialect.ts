@@ -41,6 +41,7 @@ export interface Dialect {
   errorBody(error: ErrorRecord): string
 }
 
+/** What the gateway needs to know of a request; all else in it passes through. */
 export interface RequestSummary {
   model: string
   stream: boolean
@@ -51,6 +52,7 @@ export interface RequestSummary {
   metadata: Record<string, string>
 }
 
+/** What frames and answers say of their run in place of the provider's own words. */
 export interface FrameContext {
   rid: RunId
   /** The name the client asked for. */

@@ -3,6 +3,7 @@ import { GatewayError, type RunId } from '#libs/core'
 import { bullPrefix, type Redis } from '#libs/redis'
 import { Job } from './job.ts'
 
+/** Whose jobs are taken, how many at once, and what is done with each. */
 export interface JobWorkerOptions {
   provider: string
   /** Purpose `worker`. BullMQ makes a second one of it for its blocking wait. */
@@ -14,6 +15,7 @@ export interface JobWorkerOptions {
   onError: (error: Error) => void
 }
 
+/** Takes jobs from its creation on. */
 export interface JobWorker {
   /** Takes no more jobs; resolves when those at hand are done, however long they take. */
   close(): Promise<void>

@@ -1,5 +1,6 @@
 import type { ErrorCode, GatewayError } from '#libs/core'
 
+/** One of the keys that the configuration gives a provider. */
 export interface ProviderKey {
   /** Tells one key from another in logs and metrics, where its value never is. */
   name: string
@@ -8,6 +9,7 @@ export interface ProviderKey {
   weight?: number
 }
 
+/** A hold on one key while a call runs. */
 export interface Lease {
   status: 'leased'
   name: string
@@ -22,11 +24,15 @@ export interface Lease {
  */
 export type LeaseResult = Lease | { status: 'cooling'; untilMs: number } | { status: 'none' }
 
+/**
+ * Chooses among keys, and rests those that the provider limits or refuses. It knows this process's calls alone.
+ */
 export interface KeyPool {
   /** Chooses at random by weight. `exclude` holds the names that this run has tried. */
   lease(exclude?: ReadonlySet<string>): LeaseResult
 }
 
+/** Chance and time, replaced where they must repeat themselves. */
 export interface KeyPoolOptions {
   /** In [0, 1). */
   random?: () => number

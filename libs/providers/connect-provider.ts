@@ -10,6 +10,7 @@ import type { ProviderSpec } from './provider.ts'
 
 export type { ProviderTimeouts }
 
+/** What the configuration says of one provider, without its keys. */
 export interface ProviderSettings {
   /** The name in the configuration, which errors tell. */
   name: string
@@ -21,6 +22,7 @@ export interface ProviderSettings {
   connections?: number
 }
 
+/** One request, complete but for the headers that the spec adds. */
 export interface ProviderCall {
   /** Follows the base URL, and may hold a query. */
   path: string
@@ -34,6 +36,7 @@ export interface ProviderCall {
   rid: string
 }
 
+/** A 2xx answer whose body has yet to be read. */
 export interface ProviderAnswer {
   status: number
   headers: Record<string, string>
@@ -47,6 +50,7 @@ export interface ProviderAnswer {
   readText(): Promise<string>
 }
 
+/** A provider that can be called, on a connection pool of its own. */
 export interface ConnectedProvider {
   readonly name: string
   readonly spec: ProviderSpec

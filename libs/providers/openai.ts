@@ -1,6 +1,7 @@
 import { openaiCompatible } from './openai-compatible.ts'
 import type { ProviderSpec } from './provider.ts'
 
+/** OpenAI itself: what is compatible with it, with its address and the headers of its accounts. */
 export const openai: ProviderSpec = {
   ...openaiCompatible,
   type: 'openai',

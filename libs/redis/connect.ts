@@ -37,6 +37,7 @@ const optionSets = {
   },
 } as const satisfies Record<string, RedisOptions>
 
+/** What a connection is for, which decides how it meets an outage. */
 export type RedisPurpose = keyof typeof optionSets
 
 /** A quick first retry after a lost connection, then up to two seconds apart, with jitter against herds. */

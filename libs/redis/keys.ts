@@ -5,10 +5,14 @@
  */
 export const bullPrefix = 'mr:q'
 
+/** For scripts that build the keys of many runs: what `keys.run` puts first. */
 export const runPrefix = 'mr:run:'
+/** The same for `keys.body`. */
 export const bodyPrefix = 'mr:body:'
+/** The same for `keys.log`. */
 export const logPrefix = 'mr:log:'
 
+/** What each key holds. All live on one primary and have no slots in common. */
 export const keys = {
   /** Hash: the run record. */
   run: (rid: string) => runPrefix + rid,
@@ -32,6 +36,7 @@ export const keys = {
   swept: (provider: string) => `mr:swept:${provider}`,
 } as const
 
+/** What each channel says. A message may be lost: nothing rests on one alone. */
 export const channels = {
   /** What a run's worker says, for whoever joins. */
   run: (rid: string) => `mr:ch:run:${rid}`,

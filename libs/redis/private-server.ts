@@ -8,6 +8,7 @@ import { createInterface } from 'node:readline'
 import { Redis } from 'ioredis'
 import { findRedisServer, type RedisServerProgram } from './find-redis-server.ts'
 
+/** A server that belongs to this process and ends with it. */
 export interface PrivateRedis {
   /** Holds the password; do not log it. */
   url: string
@@ -19,6 +20,7 @@ export interface PrivateRedis {
   close(): Promise<void>
 }
 
+/** Where the server keeps its data, and who is told what it does. */
 export interface PrivateRedisOptions {
   /** Where the data lives; one server at a time. The same directory gives the same data and, if it is free, the same URL. */
   directory: string

@@ -3,7 +3,9 @@ import { basename } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Redis } from 'ioredis'
 
+/** What a script takes; numbers arrive as text. */
 export type ScriptArgument = string | number | Buffer
+/** Runs the script, all or nothing. Throws when the number of keys is not the one in its name. */
 export type Script = (keys: readonly string[], args: readonly ScriptArgument[]) => Promise<unknown>
 
 /**

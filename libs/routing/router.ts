@@ -1,5 +1,6 @@
 import { closest, GatewayError } from '#libs/core'
 
+/** One place where a run can go. */
 export interface Target {
   readonly provider: string
   /** The provider's name for the model. */
@@ -7,11 +8,13 @@ export interface Target {
   readonly weight: number
 }
 
+/** A name of the operator's own for one or more targets. */
 export interface VirtualModel {
   readonly name: string
   readonly targets: readonly Target[]
 }
 
+/** Decides where a request goes. It knows the configuration alone, and not how its providers fare. */
 export interface Router {
   /**
    * The target for a model's name: a virtual model's by weight, or `provider/model` as it says. Throws
@@ -22,6 +25,7 @@ export interface Router {
   readonly names: readonly string[]
 }
 
+/** What there is to choose from; `random` is replaced where chance must repeat itself. */
 export interface RouterOptions {
   models: readonly VirtualModel[]
   /** Names of the providers. */
@@ -30,6 +34,7 @@ export interface RouterOptions {
   random?: () => number
 }
 
+/** Names are compared as they are written. A virtual model hides a provider's model of the same name. */
 export function createRouter({ models, providers, random = Math.random }: RouterOptions): Router {
   const byName = new Map(models.map((model) => [model.name, model]))
   const providerNames = new Set(providers)

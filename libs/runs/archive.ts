@@ -24,11 +24,13 @@ export interface Archive {
   erase(rid: RunId, tenant: string): Promise<boolean>
 }
 
+/** Every run of a batch is in one of the two. */
 export interface WriteOutcome {
   stored: RunId[]
   failed: { rids: RunId[]; error: unknown }[]
 }
 
+/** Where segments go and how large they grow. */
 export interface ArchiveOptions {
   store: ObjectStore
   /** Bytes of lines in one segment; erasing a run reads and writes a whole one. Default 8 MiB. */
@@ -42,6 +44,7 @@ const firstReadBytes = 65_536
 const maxCachedRuns = 50_000
 const tenantPattern = /^[a-z0-9][a-z0-9_-]{0,62}$/
 
+/** The archive in this store, which stays its owner's. Indexes of segments read last are kept in memory. */
 export function createArchive({ store, maxSegmentBytes = 8_388_608 }: ArchiveOptions): Archive {
   const indexes = createIndexCache(maxCachedRuns)
 

@@ -19,6 +19,10 @@ export const silentWorkerMs = 12_000
 const listedRuns = 100_000
 const idempotencyLifetimeMs = 24 * 60 * 60 * 1000
 
+/**
+ * The records in Redis, on a connection that stays its owner's. `retainMs`: how long a run outlives its
+ * archiving.
+ */
 export function createRedisRunStore(redis: Redis, options: { retainMs: number }): RunStore {
   const script = (file: string) => defineScript(redis, new URL(file, import.meta.url))
   const batchScript = (file: string) => defineBatchScript(redis, new URL(file, import.meta.url))

@@ -2,6 +2,7 @@ import type { RunId } from '#libs/core'
 import type { LogEntry } from '#libs/streams'
 import type { Run, RunEnd, RunSpec, RunState } from './run.ts'
 
+/** A request that is about to become a run. */
 export interface Acceptance {
   spec: RunSpec
   /** The request's body as the client sent it. */
@@ -13,6 +14,7 @@ export interface Acceptance {
   idempotency?: { keyDigest: string; bodyDigest: string }
 }
 
+/** Only after `accepted` was anything written. */
 export type AcceptResult =
   | { status: 'accepted' }
   | { status: 'queue_full'; waiting: number }
@@ -21,11 +23,13 @@ export type AcceptResult =
   /** The idempotency key stands for another body. */
   | { status: 'key_reused' }
 
+/** What the worker that asks is to do: carry the run, end it for a holder that died, or wait or leave it. */
 export type ClaimResult =
   | { status: 'run'; epoch: number; spec: RunSpec; body: string; homeChannel: string; claimedAtMs: number }
   | { status: 'salvage'; epoch: number; spec: RunSpec; homeChannel: string; state: RunState }
   | { status: 'held' | 'ended' | 'unknown' }
 
+/** What the last step of a run writes, all or nothing. */
 export interface Ending {
   spec: RunSpec
   epoch: number
@@ -68,12 +72,14 @@ export interface RunStore extends RunQueries {
   settle(rids: readonly RunId[]): Promise<RunId[]>
 }
 
+/** How many wait, and for how long. */
 export interface Backlog {
   count: number
   /** 0 when there is none. */
   oldestAgeMs: number
 }
 
+/** What can be read of the runs, without changing them. */
 export interface RunQueries {
   /** `undefined` unless the run is here, is this tenant's and was not deleted. */
   get(rid: RunId, tenant: string): Promise<Run | undefined>

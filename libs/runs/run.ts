@@ -2,6 +2,7 @@ import type { ErrorRecord, FinishReason, RunId, Usage } from '#libs/core'
 
 /** The priority class a run waits in. */
 export const lanes = ['interactive', 'standard', 'batch'] as const
+/** One of {@link lanes}. */
 export type Lane = (typeof lanes)[number]
 
 /** The job priority of a lane: lower goes first. */
@@ -20,6 +21,7 @@ export const lanePriority: Readonly<Record<Lane, number>> = { interactive: 0, st
  */
 export type RunState = 'accepted' | 'leased' | 'dispatched' | 'streaming' | 'ended' | 'persisted'
 
+/** How a run ended; `failed` and `cancelled` may have brought a part of the answer. */
 export type Outcome = 'completed' | 'failed' | 'cancelled'
 
 /** What is fixed about a run when it is accepted. */
@@ -92,6 +94,7 @@ export interface Run {
   end: RunEnd | null
 }
 
+/** Whether nothing about the run changes any more, apart from where it is kept. */
 export function isEnded(run: Run): run is Run & { end: RunEnd } {
   return run.end !== null
 }

@@ -1,11 +1,13 @@
 import { createParser } from 'eventsource-parser'
 
+/** One event as it was sent; lines of data are joined by line breaks. */
 export interface SseEvent {
   /** `undefined` where the stream named none, which is what the standard calls `message`. */
   event: string | undefined
   data: string
 }
 
+/** Turns the bytes of one stream to events. */
 export interface SseDecoder {
   /** The events that these bytes complete, in order. Slices may end anywhere, inside a character too. */
   push(bytes: Uint8Array): SseEvent[]

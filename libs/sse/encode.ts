@@ -1,3 +1,4 @@
+/** The fields of one event, each a single line. */
 export interface SseFields {
   id?: string
   event?: string

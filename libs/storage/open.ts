@@ -2,6 +2,7 @@ import { openDirectoryStore } from './directory.ts'
 import type { ObjectStore } from './object-store.ts'
 import { connectS3Store } from './s3.ts'
 
+/** What the configuration says of storage, with its defaults filled in. */
 export type StorageSettings =
   | { readonly driver: 'directory'; readonly path: string }
   | {

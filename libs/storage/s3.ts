@@ -3,6 +3,7 @@ import type * as S3 from '@aws-sdk/client-s3'
 import type { ObjectStore } from './object-store.ts'
 import { checkKey, checkPrefix, checkRange, StorageError } from './object-store.ts'
 
+/** Where the bucket is. One that does not exist is not made. */
 export interface S3StoreOptions {
   bucket: string
   /** Starts every key, such as `millrace/`; what lies outside of it is neither seen nor touched. */

@@ -27,6 +27,10 @@ export interface Follower {
   heardAt: number
 }
 
+/**
+ * Who takes the entries of a run, in order and without gaps. Called synchronously, and not after its following
+ * stopped.
+ */
 export interface Reader {
   /** Takes an entry whose frames after `seq` are new to it. False means full: nothing comes until `resume()`. */
   take(entry: LogEntry, seq: number): boolean

@@ -25,6 +25,7 @@ export function framesAfter(entry: LogEntry, seq: number): string[] {
   return first > seq ? frames : frames.slice(seq - first + 1)
 }
 
+/** Whether nothing comes after this entry. */
 export function isEnd(entry: LogEntry): boolean {
   return entry.meta.startsWith('e')
 }

@@ -12,6 +12,7 @@ import {
 import { parseMessage } from './log-entry.ts'
 import { beforeAll, type Cursor, type StreamLog } from './stream-log.ts'
 
+/** A reader's hold on its run, from the start of following to its end. */
 export interface Following {
   /** The reader has room again. */
   resume(): void
@@ -46,6 +47,7 @@ const watchdogIntervalMs = 1_000
 /** A follower that heard nothing for so long reads the log, since a message may have been lost. */
 const silenceMs = 5_000
 
+/** Subscribes to the home channel, and resolves when Redis has acknowledged it. */
 export async function createReaders(options: ReadersOptions): Promise<Readers> {
   const { subscriber, log, onError } = options
   const homeChannel = channels.home(options.process)

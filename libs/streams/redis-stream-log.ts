@@ -4,6 +4,7 @@ import type { AppendResult, StreamLog } from './stream-log.ts'
 
 const pageEntries = 64
 
+/** The logs as Redis streams, on a connection that stays its owner's. */
 export function createRedisStreamLog(redis: Redis): StreamLog {
   const append = defineBatchScript(redis, new URL('append-2.lua', import.meta.url))
   const read = defineScript(redis, new URL('read-2.lua', import.meta.url))

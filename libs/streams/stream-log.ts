@@ -1,6 +1,10 @@
 import type { RunId } from '#libs/core'
 import type { LogEntry } from './log-entry.ts'
 
+/**
+ * What became of an append. After `cancel` it is in the log, and the writer shall end the run; after `fenced`
+ * and `missing` it is not.
+ */
 export type AppendResult = 'appended' | 'cancel' | 'fenced' | 'missing'
 
 /** Where a reader stands: after frame `seq`, which it met in an entry of `epoch`. */
@@ -12,6 +16,7 @@ export interface Cursor {
 /** A reader that has seen nothing. Epochs begin at 1. */
 export const beforeAll: Cursor = { epoch: 0, seq: -1 }
 
+/** What one read found, and how far the run had come at that moment. */
 export interface LogPage {
   state: string
   entries: LogEntry[]

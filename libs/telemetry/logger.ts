@@ -5,8 +5,10 @@ import { errorFields } from './error-fields.ts'
 
 export type { Logger } from 'pino'
 
+/** From the most talkative to none at all; `info` tells of each process and each run that went wrong. */
 export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent'
 
+/** How a process logs. */
 export interface CreateLoggerOptions {
   level: LogLevel
   /** The process that logs: `api`, `worker`. */

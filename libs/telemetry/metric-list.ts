@@ -2,6 +2,7 @@ const shortSeconds = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25
 const callSeconds = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300]
 const waitSeconds = [0.001, 0.005, 0.025, 0.1, 0.5, 1, 5, 15, 60, 300, 1800, 3600]
 
+/** A metric as Prometheus shows it; its label values are bounded by `MetricsOptions` or by the code. */
 export interface MetricDefinition {
   type: 'counter' | 'gauge' | 'histogram'
   name: string

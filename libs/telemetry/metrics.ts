@@ -18,6 +18,7 @@ interface Series {
  */
 type Metric<Name extends MetricName> = (labels: Labels<Name>) => Series[Definition<Name>['type']]
 
+/** A function for each metric of the list, from labels to the series to count on. Labels are checked by type. */
 export type Metrics = { readonly [Name in MetricName]: Metric<Name> } & {
   /** Runs before every scrape, for gauges that are read rather than counted. */
   beforeScrape(collect: () => void | Promise<void>): void
@@ -26,6 +27,7 @@ export type Metrics = { readonly [Name in MetricName]: Metric<Name> } & {
   readonly contentType: string
 }
 
+/** What bounds the label values that clients could make up. */
 export interface MetricsOptions {
   /** The names that may become label values. Others are counted as `other`: clients must not create series. */
   tenants?: ReadonlySet<string>
