@@ -32,8 +32,6 @@ export const keys = {
   storedOf: (tenant: string) => `mr:stored:${tenant}`,
   /** Hash: what an Idempotency-Key stands for. */
   idempotency: (tenant: string, digest: string) => `mr:idem:${tenant}:${digest}`,
-  /** String: until when the sweeper has seen to the enqueueing of a provider's waiting runs. */
-  swept: (provider: string) => `mr:swept:${provider}`,
 } as const
 
 /** What each channel says. A message may be lost: nothing rests on one alone. */

@@ -14,7 +14,7 @@ if state == 'ended' or state == 'persisted' then return { 'ended' } end
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local epoch = run[2] + 1
-if state == 'accepted' or state == 'leased' then
+if state == 'accepted' then
   redis.call('HSET', KEYS[1], 'state', 'dispatched', 'epoch', epoch, 'claimedAt', now)
   redis.call('ZREM', KEYS[3], ARGV[1])
   redis.call('ZADD', KEYS[4], now, ARGV[1])

@@ -11,15 +11,15 @@ export const lanePriority: Readonly<Record<Lane, number>> = { interactive: 0, st
 /**
  * A run's way, each arrow one idempotent script that compares the epoch:
  *
- *     accepted → leased → dispatched → streaming → ended → persisted
+ *     accepted → dispatched → streaming → ended → persisted
  *
- * `accepted`: record and body are written, a job asks for a worker. `leased`: a worker has claimed it, under a new
- * epoch, and nothing is paid yet. `dispatched`: an attempt may have reached the provider; from here on nobody
- * calls a provider again for this run unless a policy says so. `streaming`: at least one frame is in the log.
+ * `accepted`: record and body are written, a job asks for a worker. `dispatched`: a worker has claimed it under a
+ * new epoch, and may have called the provider; from here on no other worker calls one for this run. `streaming`:
+ * at least one frame is in the log.
  * `ended`: the end is in the log and the run waits in the outbox. `persisted`: the archive holds it, and Redis
  * forgets it after a while.
  */
-export type RunState = 'accepted' | 'leased' | 'dispatched' | 'streaming' | 'ended' | 'persisted'
+export type RunState = 'accepted' | 'dispatched' | 'streaming' | 'ended' | 'persisted'
 
 /** How a run ended; `failed` and `cancelled` may have brought a part of the answer. */
 export type Outcome = 'completed' | 'failed' | 'cancelled'
