@@ -13,6 +13,7 @@ export type FoundRun =
 export async function findRun(deps: ApiDeps, rid: string, tenant: string): Promise<FoundRun> {
   if (!isRunId(rid)) throw notFound()
   const run = await deps.store.get(rid, tenant)
+  if (run === 'deleted') throw notFound()
   if (run !== undefined) return { source: 'redis', run }
   const line = await deps.archive.read(rid, tenant)
   if (line === undefined) throw notFound()

@@ -63,8 +63,9 @@ export function createArchiver(options: ArchiverOptions): Archiver {
       else timer ??= setTimeout(flush, lingerMs)
     },
     async recover(rids) {
-      const found = await options.store.finished(rids)
-      if (found.length > 0) await writeBatch(options, found)
+      const { runs, unwanted } = await options.store.finished(rids)
+      if (runs.length > 0) await writeBatch(options, runs)
+      for (const { rid, tenant } of unwanted) await eraseRun(options, rid, tenant)
     },
     async close() {
       flush()
@@ -73,7 +74,8 @@ export function createArchiver(options: ArchiverOptions): Archiver {
   }
 }
 
-async function writeBatch({ archive, store, logger }: ArchiverOptions, batch: FinishedRun[]): Promise<void> {
+async function writeBatch(options: ArchiverOptions, batch: FinishedRun[]): Promise<void> {
+  const { archive, store, logger } = options
   const records = batch.map((finished) => ({
     rid: finished.run.spec.rid,
     tenant: finished.run.spec.tenant,
@@ -84,5 +86,19 @@ async function writeBatch({ archive, store, logger }: ArchiverOptions, batch: Fi
     logger.warn({ err: error, runs: rids.length }, 'archiving failed, will be retried')
   if (stored.length === 0) return
   const tenants = new Map(records.map(({ rid, tenant }) => [rid, tenant]))
-  for (const rid of await store.settle(stored)) await archive.erase(rid, tenants.get(rid) ?? '')
+  for (const rid of await store.settle(stored)) await eraseRun(options, rid, tenants.get(rid))
+}
+
+/** Redis forgets a deleted run last: as long as it knows of it, nobody can read what the archive may still hold. */
+async function eraseRun(
+  { archive, store, logger }: ArchiverOptions,
+  rid: RunId,
+  tenant: string | undefined,
+): Promise<void> {
+  try {
+    if (tenant !== undefined) await archive.erase(rid, tenant)
+    await store.forget(rid)
+  } catch (error) {
+    logger.warn({ err: error, rid }, 'a deleted run could not be erased, will be retried')
+  }
 }

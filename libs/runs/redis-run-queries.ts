@@ -2,19 +2,25 @@ import type { RunId } from '#libs/core'
 import { defineScript, keys, type Redis } from '#libs/redis'
 import { fromFields, runFields } from './run-fields.ts'
 import type { Run } from './run.ts'
-import type { Backlog, FinishedRun, RunQueries, RunQuery } from './run-store.ts'
+import type { Backlog, Recovered, RunQueries, RunQuery } from './run-store.ts'
 
+const tenantField = runFields.indexOf('tenant')
+const deletedField = runFields.indexOf('deleted')
+
+/** The half of the store that changes nothing. */
 export function createRunQueries(redis: Redis): RunQueries {
   const overdue = defineScript(redis, new URL('overdue-1.lua', import.meta.url))
   const oldest = async (key: string, ageMs: number, limit: number) =>
     (await overdue([key], [ageMs, limit])) as RunId[]
   return {
     async get(rid, tenant) {
-      return fromFields(await redis.hmget(keys.run(rid), ...runFields), tenant)
+      const fields = await redis.hmget(keys.run(rid), ...runFields)
+      const isDeleted = fields[deletedField] !== null && fields[tenantField] === tenant
+      return isDeleted ? 'deleted' : fromFields(fields, tenant)
     },
     async inspect(rid) {
       const fields = await redis.hmget(keys.run(rid), ...runFields)
-      return fromFields(fields.with(runFields.indexOf('deleted'), null))
+      return fromFields(fields.with(deletedField, null))
     },
     list: (tenant, query) => listRuns(redis, tenant, query),
     unarchived: (ageMs, limit) => oldest(keys.outbox, ageMs, limit),
@@ -26,8 +32,9 @@ export function createRunQueries(redis: Redis): RunQueries {
       return (await redis.zrank(keys.waiting(provider), rid)) ?? undefined
     },
     async finished(rids) {
-      const found = await Promise.all(rids.map((rid) => readFinished(redis, rid)))
-      return found.flatMap((run) => run ?? [])
+      const recovered: Recovered = { runs: [], unwanted: [] }
+      await Promise.all(rids.map((rid) => readFinished(redis, rid, recovered)))
+      return recovered
     },
   }
 }
@@ -65,14 +72,17 @@ async function readBacklog(redis: Redis, key: string): Promise<Backlog> {
   return { count, oldestAgeMs: oldest[1] === undefined ? 0 : Math.max(0, nowMs - Number(oldest[1])) }
 }
 
-async function readFinished(redis: Redis, rid: RunId): Promise<FinishedRun | undefined> {
+async function readFinished(redis: Redis, rid: RunId, recovered: Recovered): Promise<void> {
   const [fields, body, entries] = await Promise.all([
     redis.hmget(keys.run(rid), ...runFields),
     redis.get(keys.body(rid)),
     redis.xrange(keys.log(rid), '-', '+'),
   ])
   const run = fromFields(fields)
-  if (run?.end == null) return undefined
+  if (run?.end == null) {
+    recovered.unwanted.push({ rid, tenant: fields[tenantField] ?? undefined })
+    return
+  }
   const log = entries
     .map(([, values]) => ({
       count: values[values.indexOf('n') + 1],
@@ -81,5 +91,5 @@ async function readFinished(redis: Redis, rid: RunId): Promise<FinishedRun | und
     .filter((entry) => entry.count !== '0')
     .map((entry) => entry.payload)
     .join('\n')
-  return { run: { ...run, end: run.end }, body: body ?? '', log }
+  recovered.runs.push({ run: { ...run, end: run.end }, body: body ?? '', log })
 }

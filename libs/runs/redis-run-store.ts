@@ -77,11 +77,18 @@ export function createRedisRunStore(redis: Redis, options: { retainMs: number })
       await beat([keys.running], rids)
     },
     async settle(rids) {
-      const prefixes = [runPrefix, bodyPrefix, logPrefix, options.retainMs]
+      const prefixes = [runPrefix, logPrefix, bodyPrefix, options.retainMs]
       return (await settle([keys.outbox], [...prefixes, ...rids])) as RunId[]
     },
+    forget: (rid) => forgetRun(redis, rid),
     ...createRunQueries(redis),
   }
+}
+
+/** The outbox forgets last: what is in it is looked after until all is gone. */
+async function forgetRun(redis: Redis, rid: RunId): Promise<void> {
+  await redis.del(keys.run(rid), keys.body(rid), keys.log(rid))
+  await redis.zrem(keys.outbox, rid)
 }
 
 function acceptKeys({ spec, idempotency }: Acceptance): string[] {

@@ -47,6 +47,13 @@ export interface FinishedRun {
   log: string
 }
 
+/** What became of runs that were found in the outbox. */
+export interface Recovered {
+  runs: FinishedRun[]
+  /** Not to be archived: deleted, or lost by Redis, which then does not know the tenant either. */
+  unwanted: { rid: RunId; tenant: string | undefined }[]
+}
+
 /** A page of a tenant's runs, newest or oldest first. */
 export interface RunQuery {
   stored: boolean
@@ -68,8 +75,10 @@ export interface RunStore extends RunQueries {
   delete(rid: RunId, tenant: string): Promise<'unknown' | 'forgotten' | 'marked'>
   /** Says that the worker lives which holds these runs. */
   beat(rids: readonly RunId[]): Promise<void>
-  /** The archive holds these. Gives those that were deleted meanwhile. */
+  /** The archive holds these. Gives those that were deleted meanwhile: the caller erases and forgets them. */
   settle(rids: readonly RunId[]): Promise<RunId[]>
+  /** Takes a run out of Redis and out of the outbox; before, the archive must hold nothing of it. */
+  forget(rid: RunId): Promise<void>
 }
 
 /** How many wait, and for how long. */
@@ -81,8 +90,11 @@ export interface Backlog {
 
 /** What can be read of the runs, without changing them. */
 export interface RunQueries {
-  /** `undefined` unless the run is here, is this tenant's and was not deleted. */
-  get(rid: RunId, tenant: string): Promise<Run | undefined>
+  /**
+   * `undefined` unless the run is here and is this tenant's. `deleted` is one whose text is still to be erased: it
+   * is not to be looked for elsewhere.
+   */
+  get(rid: RunId, tenant: string): Promise<Run | 'deleted' | undefined>
   /** For the inside alone: whoever's the run is, and even if it was deleted. */
   inspect(rid: RunId): Promise<Run | undefined>
   list(tenant: string, query: RunQuery): Promise<{ runs: Run[]; hasMore: boolean }>
@@ -97,6 +109,6 @@ export interface RunQueries {
   position(rid: RunId, provider: string): Promise<number | undefined>
   /** Ended runs that the archive does not hold yet. */
   outbox(): Promise<Backlog>
-  /** Reads whole finished runs back, for the archive. Those that are gone are left out. */
-  finished(rids: readonly RunId[]): Promise<FinishedRun[]>
+  /** Reads whole finished runs back, for the archive. */
+  finished(rids: readonly RunId[]): Promise<Recovered>
 }
