@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { GatewayError } from '#libs/core'
+import { GatewayError, type ErrorCode } from '#libs/core'
 import { getDialect, type Dialect } from '#libs/dialects'
+import type { Lease } from '#libs/keys'
 import type { Attempt, ClaimResult, Outcome, RunEnd, RunOpening } from '#libs/runs'
 import type { LogEntry } from '#libs/streams'
 import type { RunWriter } from './append-pump.ts'
@@ -24,6 +25,8 @@ interface Journey {
 /** How many calls one run may make before its first frame, and how long it rests between two. */
 const mostAttempts = 3
 const restMs = 250
+/** A run waits for a key that rests no longer than this, and is else refused: its client may know a better place. */
+const longestKeyWaitMs = 60_000
 
 /**
  * Carries a claimed run from the call to its end: calls the provider, appends what it says, ends the run in one
@@ -60,45 +63,49 @@ export async function carryRun(deps: WorkerDeps, provider: WorkerProvider, claim
     await endRun(deps, journey, heard, error)
   } finally {
     held.release()
+    deps.runMetrics.onReleased(spec)
   }
 }
 
 async function callUntilHeard(journey: Journey): Promise<Heard> {
   const { held, writer, attempts, provider } = journey
-  const triedKeys = new Set<string>()
+  const spentKeys = new Set<string>()
   for (;;) {
+    const lease = await leaseKey(journey, spentKeys)
     try {
-      return await callOnce(journey, triedKeys)
+      return await callOnce(journey, lease)
     } catch (thrown) {
       const error = GatewayError.from(thrown)
+      if (lease !== undefined && keyErrors.has(error.code)) spentKeys.add(lease.name)
       const canRetry = writer.seq === 0 && attempts.length < mostAttempts && !held.signal.aborted
-      if (!canRetry || !isWorthAnotherCall(error, provider, triedKeys)) throw error
+      if (!canRetry || !isWorthAnotherCall(error, provider, spentKeys)) throw error
       await sleep(restMs * attempts.length, undefined, { signal: held.signal })
     }
   }
 }
+
+const keyErrors: ReadonlySet<ErrorCode> = new Set([
+  'rate_limit_exceeded',
+  'insufficient_quota',
+  'upstream_auth_failed',
+])
 
 /**
  * A limited or refused key gives way to another; a provider that answered with its own failure, or was never
  * reached, gets another chance. A call of which nobody knows what came of it is not made again: it may be paid.
  */
 function isWorthAnotherCall(
-  error: GatewayError,
+  { code }: GatewayError,
   provider: WorkerProvider,
-  triedKeys: ReadonlySet<string>,
+  spentKeys: ReadonlySet<string>,
 ): boolean {
-  const concernsKey = ['rate_limit_exceeded', 'insufficient_quota', 'upstream_auth_failed'].includes(
-    error.code,
-  )
-  if (concernsKey) return provider.config.keys.some((key) => !triedKeys.has(key.name))
-  return error.code === 'upstream_error' || error.code === 'upstream_unreachable'
+  if (keyErrors.has(code)) return provider.keys.lease(spentKeys).status !== 'none'
+  return code === 'upstream_error' || code === 'upstream_unreachable'
 }
 
-async function callOnce(journey: Journey, triedKeys: Set<string>): Promise<Heard> {
+async function callOnce(journey: Journey, lease: Lease | undefined): Promise<Heard> {
   const { claim, dialect, provider, held, writer, attempts } = journey
   const { spec, body } = claim
-  const lease = leaseKey(provider, triedKeys)
-  if (lease !== undefined) triedKeys.add(lease.name)
   const attempt: Attempt = {
     provider: spec.provider,
     model: spec.target,
@@ -146,20 +153,30 @@ async function callOnce(journey: Journey, triedKeys: Set<string>): Promise<Heard
   }
 }
 
-function leaseKey(provider: WorkerProvider, triedKeys: ReadonlySet<string>) {
-  if (provider.config.keys.length === 0) return undefined
-  const lease = provider.keys.lease(triedKeys)
-  if (lease.status === 'leased') return lease
-  const { name } = provider.config
-  if (lease.status === 'none') {
-    throw new GatewayError('upstream_auth_failed', `Provider ${name} has refused all of its keys.`, {
-      provider: name,
-    })
+/** A key for the next call; waits while all that are left rest. */
+async function leaseKey(
+  { provider, held }: Journey,
+  spentKeys: ReadonlySet<string>,
+): Promise<Lease | undefined> {
+  const { name, keys } = provider.config
+  if (keys.length === 0) return undefined
+  for (;;) {
+    const lease = provider.keys.lease(spentKeys)
+    if (lease.status === 'leased') return lease
+    if (lease.status === 'none') {
+      throw new GatewayError('upstream_auth_failed', `Provider ${name} has refused all of its keys.`, {
+        provider: name,
+      })
+    }
+    const waitMs = Math.max(1, Math.ceil(lease.untilMs - performance.now()))
+    if (waitMs > longestKeyWaitMs) {
+      throw new GatewayError('rate_limit_exceeded', `All keys of provider ${name} are at their limit.`, {
+        provider: name,
+        retryAfterMs: waitMs,
+      })
+    }
+    await sleep(waitMs, undefined, { signal: held.signal })
   }
-  throw new GatewayError('rate_limit_exceeded', `All keys of provider ${name} are at their limit.`, {
-    provider: name,
-    retryAfterMs: Math.max(1, Math.ceil(lease.untilMs - performance.now())),
-  })
 }
 
 function toEndError(held: HeldRun, thrown: unknown): GatewayError {

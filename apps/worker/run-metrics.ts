@@ -4,6 +4,8 @@ import type { Metrics } from '#libs/telemetry'
 /** What a worker counts of its runs. */
 export interface RunMetrics {
   onClaimed(spec: RunSpec, claimedAtMs: number): void
+  /** The worker lets go of a run that it claimed, however that came. */
+  onReleased(spec: RunSpec): void
   onEnded(spec: RunSpec, end: RunEnd): void
 }
 
@@ -13,9 +15,11 @@ export function createRunMetrics(metrics: Metrics): RunMetrics {
       metrics.queueWait({ provider, lane }).observe(Math.max(0, claimedAtMs - createdAtMs) / 1000)
       metrics.inFlight({ provider }).inc()
     },
+    onReleased({ provider }) {
+      metrics.inFlight({ provider }).dec()
+    },
     onEnded(spec, end) {
       const { provider, target: model } = spec
-      if (end.startedAtMs !== null) metrics.inFlight({ provider }).dec()
       if (end.firstFrameAtMs !== null) {
         metrics.timeToFirstToken({ provider, model }).observe((end.firstFrameAtMs - spec.createdAtMs) / 1000)
       }
