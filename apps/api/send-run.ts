@@ -32,9 +32,9 @@ export function openStream(
   })
 }
 
-/** The client left before the end: its run goes on, unless it was to be cancelled then. */
+/** The client left before the end: its run goes on, unless it was to be cancelled then, and we did not close. */
 export function leaveRun(deps: ApiDeps, spec: RunSpec): void {
-  if (spec.onDisconnect === 'continue') return
+  if (spec.onDisconnect === 'continue' || deps.isDraining) return
   cancelRun(deps, spec).catch((error: unknown) => {
     deps.logger.error(
       { err: GatewayError.from(error), rid: spec.rid },
