@@ -1,6 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { RunId } from '#libs/core'
 import type { Dialect } from '#libs/dialects'
+import { isEnded } from '#libs/runs'
 import { beforeAll } from '#libs/streams'
 import { readLastEventId } from './cursor.ts'
 import { createEndWaiter, waitForEnd, type EndedRun } from './deliver-json.ts'
@@ -101,13 +102,16 @@ async function sendWhole(
 }
 
 /** Waits for the end of a run that somebody else began, and answers with it. */
-export async function waitForFound(
+async function waitForFound(
   deps: ApiDeps,
   rid: RunId,
   tenant: string,
   waitMs: number,
   reply: FastifyReply,
 ): Promise<FastifyReply> {
+  const found = await findRun(deps, rid, tenant)
+  if (isEnded(found.run)) return sendEnded(deps, found, reply)
+  reply.headers(runHeaders(found.run.spec))
   const waiter = createEndWaiter()
   const following = deps.readers.follow(rid, tenant, beforeAll, waiter.reader)
   const ended = await waitForEnd(waiter, following, reply, { rid, waitMs })
@@ -126,10 +130,11 @@ async function answerLater(
   reply.header('preference-applied', 'respond-async')
   if (rid !== spec.rid) reply.header('idempotent-replayed', 'true')
   if (waitMs > 0) await awaitEnd(deps, rid, spec.tenant, waitMs)
+  const found = await findRun(deps, rid, spec.tenant)
   return reply
     .code(202)
-    .headers({ ...runHeaders(spec), location: `/v1/jobs/${rid}`, 'retry-after': '1' })
-    .send(await toJob(deps, await findRun(deps, rid, spec.tenant)))
+    .headers({ ...runHeaders(found.run.spec), location: `/v1/jobs/${rid}`, 'retry-after': '1' })
+    .send(await toJob(deps, found))
 }
 
 /** Resolves when the run has ended, or when the time is up. */

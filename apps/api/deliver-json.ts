@@ -26,6 +26,8 @@ export function createEndWaiter(): EndWaiter {
     ended: () => resolve(undefined),
     lost: (error) => reject(GatewayError.from(error)),
   }
+  // It may be lost before anyone waits, and a rejection that nobody handles ends the process.
+  promise.catch(() => undefined)
   return { reader, ended: promise }
 }
 

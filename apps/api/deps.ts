@@ -34,7 +34,7 @@ export interface ApiOptions {
   logger: Logger
 }
 
-/** Connects everything that the API tier needs. Throws what can't be reached. */
+/** Connects everything that the API tier needs. Throws what can't be reached; the process is then to end. */
 export async function createApiDeps({ config, redisUrl, logger }: ApiOptions): Promise<ApiDeps> {
   const onError = (error: unknown): void => logger.warn({ err: error }, 'redis connection trouble')
   const objects = await openObjectStore(config.storage)

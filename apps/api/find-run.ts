@@ -29,7 +29,7 @@ export function notFound(): GatewayError {
 }
 
 /** The frames of a stream, or the one text of a whole answer; empty for a run that ended without either. */
-export async function readLog(deps: ApiDeps, found: FoundRun): Promise<string[]> {
+async function readLog(deps: ApiDeps, found: FoundRun): Promise<string[]> {
   const { spec } = found.run
   if (found.source === 'archive') return splitLog(found.finished.log, spec.stream)
   const payloads = await readPayloads(deps, spec.rid, spec.tenant)
