@@ -45,7 +45,7 @@ export interface WorkerOptions {
   logger: Logger
 }
 
-/** Connects everything that a worker needs. Throws what can't be reached, with nothing left open. */
+/** Connects everything that a worker needs. Throws what can't be reached; the process is then to end. */
 export async function createWorkerDeps({ config, only, logger }: WorkerOptions): Promise<WorkerDeps> {
   const redisUrl = config.redis.url
   if (redisUrl === undefined) {
