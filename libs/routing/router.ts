@@ -46,7 +46,7 @@ export function createRouter({ models, providers, random = Math.random }: Router
       if (model !== undefined) return chooseByWeight(model.targets, random())
       const slash = name.indexOf('/')
       const provider = name.slice(0, slash)
-      if (slash > 0 && slash < name.length - 1 && providerNames.has(provider)) {
+      if (slash > 0 && slash < name.length - 1 && providerNames.has(provider) && !/\p{Cc}/u.test(name)) {
         return { provider, model: name.slice(slash + 1), weight: 1 }
       }
       throw notFound(name, [...names, ...providers.map((known) => `${known}/…`)])
