@@ -1,8 +1,9 @@
+import { isUtf8 } from 'node:buffer'
 import Fastify, { type FastifyInstance, type FastifyRequest } from 'fastify'
 import { createRequestId, GatewayError, maxJsonDepth } from '#libs/core'
 import type { Caller } from './authenticate.ts'
 import type { ApiDeps } from './deps.ts'
-import { sendError, toGatewayError } from './error-handler.ts'
+import { answerUnreadable, sendError, toGatewayError } from './error-handler.ts'
 import { chatCompletions } from './routes/chat-completions.ts'
 import { health } from './routes/health.ts'
 import { jobs } from './routes/jobs.ts'
@@ -19,6 +20,7 @@ declare module 'fastify' {
 }
 
 const deepestJson = 64
+const notJson = 'The body is not valid JSON, or has a key such as "__proto__", which is not let in.'
 
 /** The HTTP face, without a port: `listen` or `inject` it. Closing it leaves `deps` open. */
 export function createApp(deps: ApiDeps): FastifyInstance {
@@ -28,8 +30,13 @@ export function createApp(deps: ApiDeps): FastifyInstance {
     // Fastify's own default waits for a slow sender for ever.
     requestTimeout: 30_000,
     genReqId: createRequestId,
-    routerOptions: { maxParamLength: 200 },
+    // Room for the longest name of a model; ids are shorter.
+    routerOptions: { maxParamLength: 512 },
     forceCloseConnections: 'idle',
+    clientErrorHandler: answerUnreadable,
+    frameworkErrors: (thrown, request, reply) => {
+      void sendError(reply.header('x-request-id', request.id), toGatewayError(thrown))
+    },
   })
   app.decorateRequest('caller')
   app.decorateRequest('bodyText', '')
@@ -72,23 +79,29 @@ export function createApp(deps: ApiDeps): FastifyInstance {
   return app
 }
 
-/** Parses JSON and keeps its text: the native lane sends on what the client wrote, and not what a parser made of it. */
+/**
+ * Parses JSON and keeps its text: the native lane sends on what the client wrote, and not what a parser made of it.
+ * An empty body is no body, since some clients declare JSON on every request.
+ */
 function readJsonAsText(app: FastifyInstance): void {
   const parse = app.getDefaultJsonParser('error', 'error')
   app.removeAllContentTypeParsers()
-  app.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body: string, done) => {
+  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body: Buffer, done) => {
+    if (body.length === 0) return done(null)
     if (request.headers['content-encoding'] !== undefined) {
       return done(new GatewayError('unsupported_media_type', 'Send the body without a content-encoding.'))
     }
-    if (maxJsonDepth(body, deepestJson) > deepestJson) {
+    if (!isUtf8(body)) return done(new GatewayError('invalid_json', 'The body is not valid UTF-8.'))
+    const text = body.toString()
+    if (maxJsonDepth(text, deepestJson) > deepestJson) {
       return done(
         new GatewayError('invalid_request', `The body is nested deeper than ${deepestJson} levels.`),
       )
     }
-    request.bodyText = body.charCodeAt(0) === 0xfeff ? body.slice(1) : body
+    request.bodyText = text.charCodeAt(0) === 0xfeff ? text.slice(1) : text
     void parse(request, request.bodyText, (error, value: unknown) => {
       if (error === null) return done(null, value)
-      done(new GatewayError('invalid_json', 'The body is not valid JSON.', { cause: error }))
+      done(new GatewayError('invalid_json', notJson, { cause: error }))
     })
   })
 }

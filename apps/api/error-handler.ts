@@ -1,3 +1,5 @@
+import { STATUS_CODES } from 'node:http'
+import type { Socket } from 'node:net'
 import type { FastifyReply } from 'fastify'
 import { GatewayError, type ErrorCode } from '#libs/core'
 import { openaiChat, type Dialect } from '#libs/dialects'
@@ -14,12 +16,38 @@ export function sendError(
       .header('retry-after', String(Math.ceil(retryAfterMs / 1000)))
       .header('retry-after-ms', String(retryAfterMs))
   }
+  // Fastify would close the connection on a client that still sends, which then sees a reset and not the answer.
+  if (error.code === 'request_too_large') reply.removeHeader('connection')
   // SDKs try 408, 409, 429 and all of 5xx again by themselves, which here may mean to pay again.
   if (!error.retryable) reply.header('x-should-retry', 'false')
   return reply
     .code(error.status)
     .type('application/json; charset=utf-8')
     .send(dialect.errorBody(error.toJSON()))
+}
+
+/** Answers on a connection that sent what is no HTTP, or too much or too little of it, and closes it. */
+export function answerUnreadable({ code }: Error & { code?: string }, socket: Socket): void {
+  if (code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy()
+    return
+  }
+  const [status, message] = unreadable[code ?? ''] ?? [400, 'This is not a valid HTTP request.']
+  const error = new GatewayError('invalid_request', message, { status })
+  const body = openaiChat.errorBody(error.toJSON())
+  const head = [
+    `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
+    'connection: close',
+    'content-type: application/json; charset=utf-8',
+    `content-length: ${Buffer.byteLength(body)}`,
+  ]
+  socket.write(`${head.join('\r\n')}\r\n\r\n${body}`)
+  socket.destroySoon()
+}
+
+const unreadable: Readonly<Record<string, [status: number, message: string]>> = {
+  ERR_HTTP_REQUEST_TIMEOUT: [408, 'The request did not come to its end in time.'],
+  HPE_HEADER_OVERFLOW: [431, 'The headers are larger than this gateway takes.'],
 }
 
 const fastifyErrors: Readonly<Record<string, { code: ErrorCode; message: string }>> = {
@@ -31,9 +59,13 @@ const fastifyErrors: Readonly<Record<string, { code: ErrorCode; message: string 
     code: 'unsupported_media_type',
     message: 'Send the body as content-type: application/json.',
   },
-  FST_ERR_CTP_EMPTY_JSON_BODY: {
-    code: 'invalid_json',
-    message: 'The body is empty: it must be a JSON object.',
+  FST_ERR_BAD_URL: {
+    code: 'invalid_request',
+    message: 'The path is not a valid one: a % stands before two hexadecimal digits.',
+  },
+  FST_ERR_MAX_PARAM_LENGTH: {
+    code: 'route_not_found',
+    message: 'There is nothing with so long a name here.',
   },
 }
 
