@@ -1,0 +1,48 @@
+import { connect } from 'node:net'
+import { expect } from 'vitest'
+
+/** What `sendRaw` got back: everything until the server closed, or fell silent. */
+export interface RawAnswer {
+  status: number
+  headers: string
+  body: string
+}
+
+/** Sends bytes that an HTTP client would refuse to send. Status 0 means that the server closed without a word. */
+export async function sendRaw(url: string, bytes: string): Promise<RawAnswer> {
+  const { hostname, port } = new URL(url)
+  const { promise, resolve, reject } = Promise.withResolvers<string>()
+  const socket = connect(Number(port), hostname)
+  let text = ''
+  // The server may close while bytes are still under way; what it said before counts.
+  socket.on('error', () => undefined).on('close', () => resolve(text))
+  socket.on('data', (chunk) => (text += String(chunk)))
+  socket.setTimeout(5_000, () => reject(new Error(`The server keeps a connection open. It said: ${text}`)))
+  socket.write(bytes)
+  try {
+    const [headers = '', body = ''] = (await promise).split('\r\n\r\n', 2)
+    return { status: Number(/^HTTP\/1\.1 (\d+)/.exec(headers)?.[1] ?? 0), headers, body }
+  } finally {
+    socket.destroy()
+  }
+}
+
+/** OpenAI's envelope with all of its four keys, and nothing that tells of the inside. */
+export function expectError(
+  answer: { status: number; contentType: string | null; body: string },
+  expected: { status: number; code: string; param?: string },
+): void {
+  expect({ status: answer.status, type: answer.contentType, body: answer.body }).toMatchObject({
+    status: expected.status,
+    type: 'application/json; charset=utf-8',
+  })
+  expect(JSON.parse(answer.body)).toEqual({
+    error: {
+      message: expect.stringMatching(/^[^]{5,600}$/),
+      type: expect.stringMatching(/^[a-z_]+$/),
+      param: expected.param ?? null,
+      code: expected.code,
+    },
+  })
+  expect(answer.body).not.toMatch(/node_modules|\.ts\b|\bat [\w.]+ \(|redis|mr:|127\.0\.0\.1|ECONN|FST_/i)
+}
