@@ -4,7 +4,7 @@ import type { RunEnd, RunOpening, RunSpec } from '#libs/runs'
 import { framesAfter, isEnd, type Following, type LogEntry, type Reader } from '#libs/streams'
 import type { OpenStream, OpenStreams } from './open-streams.ts'
 import { frameContext } from './find-run.ts'
-import { openingOf, runHeaders } from './response-headers.ts'
+import { openingOf, streamHeaders } from './response-headers.ts'
 
 /**
  * Delivers a run as server-sent events.
@@ -125,10 +125,7 @@ function commit(delivery: Delivery, opening?: RunOpening): void {
   delivery.state = 'streaming'
   delivery.options.response.writeHead(200, {
     ...delivery.options.headers,
-    ...runHeaders(delivery.options.spec, opening),
-    'content-type': 'text/event-stream; charset=utf-8',
-    'cache-control': 'no-cache, no-transform',
-    'x-accel-buffering': 'no',
+    ...streamHeaders(delivery.options.spec, opening),
   })
 }
 

@@ -14,6 +14,16 @@ export function runHeaders(spec: RunSpec, opening?: RunOpening): Record<string, 
   }
 }
 
+/** The same, of an answer in events: nothing between us and the client may gather, change or keep it. */
+export function streamHeaders(spec: RunSpec, opening?: RunOpening): Record<string, string> {
+  return {
+    ...runHeaders(spec, opening),
+    'content-type': 'text/event-stream; charset=utf-8',
+    'cache-control': 'no-cache, no-transform',
+    'x-accel-buffering': 'no',
+  }
+}
+
 export function openingOf(spec: RunSpec, end: RunEnd): RunOpening {
   const { createdAtMs } = spec
   return {

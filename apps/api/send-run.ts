@@ -9,7 +9,7 @@ import { deliverSse, type SseDelivery } from './deliver-sse.ts'
 import type { ApiDeps } from './deps.ts'
 import { sendError } from './error-handler.ts'
 import { notFound, readAnswer, readFrames, type FoundRun } from './find-run.ts'
-import { openingOf, runHeaders } from './response-headers.ts'
+import { openingOf, runHeaders, streamHeaders } from './response-headers.ts'
 
 /** Begins to deliver a run as a stream on this reply, which Fastify then leaves alone. */
 export function openStream(
@@ -75,10 +75,7 @@ async function replayArchived(
   const left = frames.slice(after + 1)
   if (left.length === 0 && isReconnect) return reply.code(204).send()
   const events = left.map((frame, index) => dialect.toEvent(frame, `${spec.rid}:${after + 1 + index}`))
-  return reply
-    .headers({ ...runHeaders(spec, openingOf(spec, end)), 'cache-control': 'no-cache, no-transform' })
-    .type('text/event-stream; charset=utf-8')
-    .send(events.join('') + dialect.streamEnd)
+  return reply.headers(streamHeaders(spec, openingOf(spec, end))).send(events.join('') + dialect.streamEnd)
 }
 
 /** The answer of a run that has ended, as a call that waited for it would have got it. */
