@@ -46,3 +46,30 @@ export function expectError(
   })
   expect(answer.body).not.toMatch(/node_modules|\.ts\b|\bat [\w.]+ \(|redis|mr:|127\.0\.0\.1|ECONN|FST_/i)
 }
+
+/** The bytes of an event stream up to the event with this number, and those behind it. */
+export function cutAfter(stream: string, seq: number): [before: string, after: string] {
+  const events = stream.split(/(?<=\n\n)/)
+  const at = events.findIndex((event) => new RegExp(`^id: \\S+:${seq}\\n`).test(event)) + 1
+  return [events.slice(0, at).join(''), events.slice(at).join('')]
+}
+
+/** A `fetch` that notes the bytes of each body as they are read. */
+export function recordingFetch(): { fetch: typeof fetch; bodies: string[] } {
+  const bodies: string[] = []
+  return {
+    bodies,
+    async fetch(input, init) {
+      const response = await fetch(input, init)
+      const at = bodies.push('') - 1
+      const decoder = new TextDecoder()
+      const note = new TransformStream<Uint8Array, Uint8Array>({
+        transform(chunk, controller) {
+          bodies[at] += decoder.decode(chunk, { stream: true })
+          controller.enqueue(chunk)
+        },
+      })
+      return new Response(response.body?.pipeThrough(note) ?? null, response)
+    },
+  }
+}
