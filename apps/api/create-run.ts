@@ -44,7 +44,10 @@ export async function createRun(
 
 async function answerStream(deps: ApiDeps, prepared: Prepared, reply: FastifyReply): Promise<FastifyReply> {
   const { spec } = prepared
-  const delivery = openStream(deps, spec, { after: -1, isReconnect: false }, reply)
+  const delivery = openStream(deps, spec, reply, {
+    cursor: { after: -1, isReconnect: false },
+    onLeave: () => leaveRun(deps, spec),
+  })
   delivery.attach(deps.readers.followNew(spec.rid, spec.tenant, delivery))
   let rid: RunId
   try {

@@ -37,7 +37,7 @@ export interface SseOptions {
   /** The run is not there any more. */
   onLost: (error: unknown) => void
   /** The client left before the end. */
-  onLeave: () => void
+  onLeave?: (() => void) | undefined
 }
 
 const stuckMs = 60_000
@@ -88,7 +88,7 @@ export function deliverSse(options: SseOptions): SseDelivery {
   const onClose = (): void => {
     finish(delivery)
     delivery.following?.stop()
-    options.onLeave()
+    options.onLeave?.()
   }
   response.on('drain', onDrain).once('close', onClose)
   openStreams.add(result)

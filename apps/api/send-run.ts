@@ -15,8 +15,8 @@ import { openingOf, runHeaders, streamHeaders } from './response-headers.ts'
 export function openStream(
   deps: ApiDeps,
   spec: RunSpec,
-  cursor: ClientCursor,
   reply: FastifyReply,
+  { cursor, onLeave }: { cursor: ClientCursor; onLeave?: () => void },
 ): SseDelivery {
   return deliverSse({
     spec,
@@ -28,11 +28,11 @@ export function openStream(
     openStreams: deps.openStreams,
     fail: (end) => void sendFailure(reply, spec, end),
     onLost: (error) => void sendError(reply, error === undefined ? notFound() : GatewayError.from(error)),
-    onLeave: () => leaveRun(deps, spec),
+    onLeave,
   })
 }
 
-/** The client left before the end: its run goes on, unless it was to be cancelled then, and we did not close. */
+/** The client that asked for the run left, and we did not close: the run goes on, unless it was to be cancelled then. */
 export function leaveRun(deps: ApiDeps, spec: RunSpec): void {
   if (spec.onDisconnect === 'continue' || deps.isDraining) return
   cancelRun(deps, spec).catch((error: unknown) => {
@@ -53,7 +53,7 @@ export async function streamFound(
   const { spec } = found.run
   if (cursor.after >= 0 || cursor.isReconnect) deps.metrics.streamResumes({}).inc()
   if (found.source === 'redis') {
-    const delivery = openStream(deps, spec, cursor, reply)
+    const delivery = openStream(deps, spec, reply, { cursor })
     // The log holds a whole answer as one entry, whatever number of frames it is told in.
     const start = spec.stream ? { epoch: 0, seq: cursor.after } : beforeAll
     delivery.attach(deps.readers.follow(spec.rid, spec.tenant, start, delivery))
