@@ -13,7 +13,10 @@ import { startSimulator, type TestSimulator } from './simulator.ts'
 export type GatewayConfig = Readonly<Record<string, unknown>>
 
 export interface GatewayOptions {
-  /** Laid over the defaults section by section: a provider `upstream`, which is the simulator, and quiet logs. */
+  /**
+   * Laid over the defaults section by section. There is a provider `upstream`, which is the simulator, and so is
+   * every provider without a `base_url` of its own.
+   */
   config?: GatewayConfig
   apis?: number
   workers?: number
@@ -120,11 +123,17 @@ function toConfig(
     ...(s3 !== undefined && { storage: toS3Section(s3) }),
     redis: { url: redis.url, ...(config.redis as object | undefined) },
     server: { port: 0, log_level: 'info', ...(config.server as object | undefined) },
-    providers: {
-      upstream: { type: 'openai-compatible', base_url: `${simulator.url}/v1` },
-      ...(config.providers as object | undefined),
-    },
+    providers: toProviders({ upstream: {}, ...(config.providers as object | undefined) }, simulator),
   }
+}
+
+function toProviders(providers: object, { url }: TestSimulator): GatewayConfig {
+  return Object.fromEntries(
+    Object.entries(providers).map(([name, settings]) => [
+      name,
+      { type: 'openai-compatible', base_url: `${url}/v1`, ...(settings as object) },
+    ]),
+  )
 }
 
 function toS3Section({ options }: S3TestServer): GatewayConfig {

@@ -47,6 +47,35 @@ export function expectError(
   expect(answer.body).not.toMatch(/node_modules|\.ts\b|\bat [\w.]+ \(|redis|mr:|127\.0\.0\.1|ECONN|FST_/i)
 }
 
+/** JSON whose shape is what the test is about. */
+// oxlint-disable-next-line typescript/no-explicit-any
+export type JsonObject = Record<string, any>
+
+export interface ApiAnswer {
+  status: number
+  headers: Headers
+  text: string
+  /** The text as JSON; the tests say of what shape. */
+  json: JsonObject
+}
+
+/** A call as any HTTP client makes it; with a body it is a POST unless told otherwise. */
+export async function callApi(
+  url: string,
+  options: { method?: string; body?: unknown; headers?: Record<string, string> } = {},
+): Promise<ApiAnswer> {
+  const { method, body, headers } = options
+  const response = await fetch(url, {
+    method: method ?? (body === undefined ? 'GET' : 'POST'),
+    ...(body !== undefined && { body: JSON.stringify(body) }),
+    headers: { ...(body !== undefined && { 'content-type': 'application/json' }), ...headers },
+  })
+  const text = await response.text()
+  const isJson = response.headers.get('content-type')?.startsWith('application/json') === true
+  const json = (isJson ? JSON.parse(text) : {}) as JsonObject
+  return { status: response.status, headers: response.headers, text, json }
+}
+
 /** The bytes of an event stream up to the event with this number, and those behind it. */
 export function cutAfter(stream: string, seq: number): [before: string, after: string] {
   const events = stream.split(/(?<=\n\n)/)
