@@ -144,3 +144,8 @@ export function isTree(value: unknown): value is Tree {
 export function toList(value: unknown): readonly unknown[] | undefined {
   return Array.isArray(value) ? value : undefined
 }
+
+/** The environment of a child process: this one's, with some variables set. */
+export function childEnvironment(variables: Environment): Environment {
+  return { ...process.env, ...variables }
+}

@@ -1,4 +1,5 @@
 export type * from './config.ts'
+export { childEnvironment } from './environment.ts'
 export type { Environment, Overrides } from './environment.ts'
 export { readTierArguments, tierOptionsHelp, type TierArguments } from './tier-arguments.ts'
 export { loadConfig } from './load-config.ts'

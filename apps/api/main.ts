@@ -29,6 +29,8 @@ try {
     await api.stop(config.server.drainMs)
   })
   logger.info({ url: api.url, configuration: loaded.source ?? 'environment' }, 'the API listens')
+  // A parent that died can't tell this process to stop any more.
+  process.once('disconnect', () => process.kill(process.pid, 'SIGTERM'))
   process.send?.({ ready: api.url })
 } catch (error) {
   process.stderr.write(`millrace api: ${error instanceof Error ? error.message : String(error)}\n`)

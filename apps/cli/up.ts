@@ -1,7 +1,15 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
-import { formatProblems, loadConfig, readTierArguments, tierOptionsHelp, type Config } from '#config'
+import {
+  childEnvironment,
+  formatProblems,
+  loadConfig,
+  readTierArguments,
+  tierOptionsHelp,
+  type Config,
+  type Environment,
+} from '#config'
 import { providerSpecs } from '#libs/providers'
 import { startPrivateRedis } from '#libs/redis'
 
@@ -29,8 +37,12 @@ export async function up(args: string[]): Promise<number> {
   const { config } = loaded
   const redis = config.redis.url === undefined ? await openPrivateRedis(config) : undefined
   try {
-    const tierArguments = [...args, '--redis-url', redis?.url ?? config.redis.url ?? '']
-    return await runTiers(config, tierArguments, stopping.signal)
+    // Not as an argument, since whoever may list processes may read those, and the URL holds a password.
+    const environment = childEnvironment({
+      REDIS_URL: redis?.url ?? config.redis.url,
+      NODE_COMPILE_CACHE: join(config.dataDir, 'compile-cache'),
+    })
+    return await runTiers(config, { args, environment }, stopping.signal)
   } finally {
     await redis?.close()
   }
@@ -46,8 +58,13 @@ async function openPrivateRedis({ dataDir }: Config) {
   return redis
 }
 
-async function runTiers(config: Config, args: string[], stopping: AbortSignal): Promise<number> {
-  const tiers = ['api', 'worker'].map((tier) => startTier(tier, args))
+interface TierStart {
+  args: string[]
+  environment: Environment
+}
+
+async function runTiers(config: Config, start: TierStart, stopping: AbortSignal): Promise<number> {
+  const tiers = ['api', 'worker'].map((tier) => startTier(tier, start))
   const gone = Promise.race(tiers.map(({ child }) => once(child, 'exit')))
   const stopped = once(stopping, 'abort')
   try {
@@ -61,9 +78,13 @@ async function runTiers(config: Config, args: string[], stopping: AbortSignal): 
   }
 }
 
-function startTier(tier: string, args: string[]): { child: ChildProcess; ready: Promise<string> } {
+function startTier(
+  tier: string,
+  { args, environment }: TierStart,
+): { child: ChildProcess; ready: Promise<string> } {
   const main = join(import.meta.dirname, '..', tier, 'main.ts')
   const child = spawn(process.execPath, [main, ...args], {
+    env: environment,
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     // A terminal sends Ctrl-C to its whole group; here the tiers are told by their parent, once.
     detached: true,

@@ -29,6 +29,8 @@ try {
     await worker.stop(config.server.drainMs)
   })
   logger.info({ providers: worker.providers }, 'the worker takes jobs')
+  // A parent that died can't tell this process to stop any more.
+  process.once('disconnect', () => process.kill(process.pid, 'SIGTERM'))
   process.send?.({ ready: worker.providers.join(',') })
 } catch (error) {
   process.stderr.write(`millrace worker: ${error instanceof Error ? error.message : String(error)}\n`)
