@@ -1,6 +1,6 @@
 import { GatewayError, isRunId, type RunId } from '#libs/core'
 import { getDialect, type FrameContext } from '#libs/dialects'
-import type { FinishedRun, Run, RunEnd, RunSpec } from '#libs/runs'
+import type { FinishedRun, Run, RunEnd, RunQuery, RunSpec } from '#libs/runs'
 import { beforeAll, type Cursor } from '#libs/streams'
 import type { ApiDeps } from './deps.ts'
 
@@ -11,14 +11,33 @@ export type FoundRun =
 
 /** Finds this tenant's run wherever it is. Throws `response_not_found`, also for one of another tenant. */
 export async function findRun(deps: ApiDeps, rid: string, tenant: string): Promise<FoundRun> {
-  if (!isRunId(rid)) throw notFound()
+  const found = isRunId(rid) ? await lookUp(deps, rid, tenant) : undefined
+  if (found === undefined) throw notFound()
+  return found
+}
+
+async function lookUp(deps: ApiDeps, rid: RunId, tenant: string): Promise<FoundRun | undefined> {
   const run = await deps.store.get(rid, tenant)
-  if (run === 'deleted') throw notFound()
+  if (run === 'deleted') return undefined
   if (run !== undefined) return { source: 'redis', run }
   const line = await deps.archive.read(rid, tenant)
-  if (line === undefined) throw notFound()
+  if (line === undefined) return undefined
   const finished = JSON.parse(line) as FinishedRun
   return { source: 'archive', run: finished.run, finished }
+}
+
+/** A page of a tenant's runs. `lastId` is where the next page begins, also when none of this one is left. */
+export interface RunPage {
+  found: FoundRun[]
+  lastId: RunId | null
+  hasMore: boolean
+}
+
+/** Finds a page of runs, wherever each of them is; those that are gone are left out. */
+export async function listRuns(deps: ApiDeps, tenant: string, query: RunQuery): Promise<RunPage> {
+  const { rids, hasMore } = await deps.store.list(tenant, query)
+  const found = await Promise.all(rids.map((rid) => lookUp(deps, rid, tenant)))
+  return { found: found.filter((run) => run !== undefined), lastId: rids.at(-1) ?? null, hasMore }
 }
 
 export function notFound(): GatewayError {

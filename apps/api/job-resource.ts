@@ -53,7 +53,7 @@ export function toListedJob(run: Run): Omit<JobResource, 'response' | 'queue_pos
   }
 }
 
-export function jobStatus({ state, end }: Run): JobResource['status'] {
+function jobStatus({ state, end }: Run): JobResource['status'] {
   if (end !== null) return end.outcome
   return state === 'accepted' ? 'queued' : 'in_progress'
 }

@@ -1,7 +1,6 @@
 import type { RunId } from '#libs/core'
 import { defineScript, keys, type Redis } from '#libs/redis'
 import { fromFields, runFields } from './run-fields.ts'
-import type { Run } from './run.ts'
 import type { Backlog, Recovered, RunQueries, RunQuery } from './run-store.ts'
 
 const tenantField = runFields.indexOf('tenant')
@@ -43,23 +42,19 @@ async function listRuns(
   redis: Redis,
   tenant: string,
   query: RunQuery,
-): Promise<{ runs: Run[]; hasMore: boolean }> {
+): Promise<{ rids: RunId[]; hasMore: boolean }> {
   const { stored, after, limit, order } = query
   const key = stored ? keys.storedOf(tenant) : keys.runsOf(tenant)
   const newestFirst = order === 'desc'
   let start = 0
   if (after !== undefined) {
     const rank = newestFirst ? await redis.zrevrank(key, after) : await redis.zrank(key, after)
-    if (rank === null) return { runs: [], hasMore: false }
+    if (rank === null) return { rids: [], hasMore: false }
     start = rank + 1
   }
   const range = [String(start), String(start + limit)] as const
   const rids = newestFirst ? await redis.zrevrange(key, ...range) : await redis.zrange(key, ...range)
-  const records = await Promise.all(
-    rids.slice(0, limit).map((rid) => redis.hmget(keys.run(rid), ...runFields)),
-  )
-  const runs = records.flatMap((fields) => fromFields(fields, tenant) ?? [])
-  return { runs, hasMore: rids.length > limit }
+  return { rids: rids.slice(0, limit), hasMore: rids.length > limit }
 }
 
 async function readBacklog(redis: Redis, key: string): Promise<Backlog> {

@@ -97,7 +97,8 @@ export interface RunQueries {
   get(rid: RunId, tenant: string): Promise<Run | 'deleted' | undefined>
   /** For the inside alone: whoever's the run is, and even if it was deleted. */
   inspect(rid: RunId): Promise<Run | undefined>
-  list(tenant: string, query: RunQuery): Promise<{ runs: Run[]; hasMore: boolean }>
+  /** Ids alone, since Redis remembers the order of runs for longer than the runs. */
+  list(tenant: string, query: RunQuery): Promise<{ rids: RunId[]; hasMore: boolean }>
   /** Ended runs that have waited for the archive for so long, oldest first. */
   unarchived(olderThanMs: number, limit: number): Promise<RunId[]>
   /** Claimed runs whose worker has been silent for so long. */

@@ -11,6 +11,8 @@ export interface TestRedis {
   keepsData: boolean
   /** Empties it, for tests that share one server. */
   flush(): Promise<void>
+  /** Every key that it holds. */
+  held(): Promise<string[]>
   close(): Promise<void>
 }
 
@@ -26,6 +28,7 @@ export async function startTestRedis(): Promise<TestRedis> {
     flush: async () => {
       await client.flushall()
     },
+    held: () => client.keys('*'),
     close: async () => {
       client.disconnect()
       await server.close()

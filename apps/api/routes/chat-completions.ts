@@ -6,7 +6,7 @@ import { cancelRun } from '../cancel-run.ts'
 import { readCursor } from '../cursor.ts'
 import type { ApiDeps } from '../deps.ts'
 import { deleteRun } from '../delete-run.ts'
-import { findRun, readAnswer } from '../find-run.ts'
+import { findRun, listRuns, readAnswer } from '../find-run.ts'
 import { readListQuery } from '../list-query.ts'
 import { sendEnded, streamFound } from '../send-run.ts'
 
@@ -25,18 +25,17 @@ export function chatCompletions(app: FastifyInstance, deps: ApiDeps): void {
 
   app.get<{ Querystring: Record<string, unknown> }>(path, async (request) => {
     const query = readListQuery(request.query)
-    const { runs, hasMore } = await deps.store.list(request.caller.tenant, { ...query, stored: true })
+    const page = await listRuns(deps, request.caller.tenant, { ...query, stored: true })
+    const completed = page.found.filter(({ run }) => run.end?.outcome === 'completed')
     const data = await Promise.all(
-      runs
-        .filter(isEnded)
-        .map(async (run) => JSON.parse(await readAnswer(deps, { source: 'redis', run })) as { id: string }),
+      completed.map(async (found) => JSON.parse(await readAnswer(deps, found)) as { id: string }),
     )
     return {
       object: 'list',
       data,
       first_id: data[0]?.id ?? null,
-      last_id: data.at(-1)?.id ?? null,
-      has_more: hasMore,
+      last_id: page.lastId,
+      has_more: page.hasMore,
     }
   })
 

@@ -6,8 +6,8 @@ import { cancelRun } from '../cancel-run.ts'
 import { readCursor } from '../cursor.ts'
 import { deleteRun } from '../delete-run.ts'
 import type { ApiDeps } from '../deps.ts'
-import { findRun } from '../find-run.ts'
-import { jobStatus, toJob, toListedJob, type JobResource } from '../job-resource.ts'
+import { findRun, listRuns } from '../find-run.ts'
+import { toJob, toListedJob, type JobResource } from '../job-resource.ts'
 import { readListQuery } from '../list-query.ts'
 import { readPrefer } from '../prefer.ts'
 import { sendEnded, streamFound } from '../send-run.ts'
@@ -37,18 +37,15 @@ export function jobs(app: FastifyInstance, deps: ApiDeps): void {
       })
     }
     const query = { order: 'desc', ...request.query }
-    const { runs, hasMore } = await deps.store.list(request.caller.tenant, {
-      ...readListQuery(query),
-      stored: false,
-    })
-    const shown = status === undefined ? runs : runs.filter((run) => jobStatus(run) === status)
-    const lastRead = runs.at(-1)?.spec.rid ?? null
+    const page = await listRuns(deps, request.caller.tenant, { ...readListQuery(query), stored: false })
+    const jobs = page.found.map(({ run }) => toListedJob(run))
+    const shown = status === undefined ? jobs : jobs.filter((job) => job.status === status)
     return {
       object: 'list',
-      data: shown.map(toListedJob),
-      first_id: shown[0]?.spec.rid ?? null,
-      last_id: lastRead,
-      has_more: hasMore,
+      data: shown,
+      first_id: shown[0]?.id ?? null,
+      last_id: page.lastId,
+      has_more: page.hasMore,
     }
   })
 
