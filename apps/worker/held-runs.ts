@@ -13,7 +13,10 @@ export interface HeldRun {
   release(): void
 }
 
-/** The runs that this worker carries at the moment. It says for all of them at once that their worker lives. */
+/**
+ * The runs that this worker carries at the moment. It says for all of them at once that their worker lives, and
+ * hears then which of them were cancelled by a message that it missed.
+ */
 export interface HeldRuns {
   hold(rid: RunId): HeldRun
   stop(rid: RunId, reason: StopReason): void
@@ -32,6 +35,9 @@ export function createHeldRuns(store: RunStore, onError: (error: unknown) => voi
     isBeating = true
     store
       .beat([...held.keys()])
+      .then((cancelled) => {
+        for (const rid of cancelled) held.get(rid)?.stop('cancelled')
+      })
       .catch(onError)
       .finally(() => (isBeating = false))
   }, beatIntervalMs)

@@ -74,7 +74,7 @@ export function createRedisRunStore(redis: Redis, options: { retainMs: number })
       return ((await remove(runKeys, [rid, tenant])) ?? 'unknown') as 'unknown' | 'forgotten' | 'marked'
     },
     async beat(rids) {
-      await beat([keys.running], rids)
+      return (await beat([keys.running], [runPrefix, ...rids])) as RunId[]
     },
     async settle(rids) {
       const prefixes = [runPrefix, logPrefix, bodyPrefix, options.retainMs]

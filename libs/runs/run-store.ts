@@ -73,8 +73,8 @@ export interface RunStore extends RunQueries {
   cancel(spec: RunSpec, end: RunEnd, frame: string): Promise<'unknown' | 'ended' | 'cancelled' | 'requested'>
   /** After `marked`, the caller cancels the run if it has not ended; it is forgotten when settled. */
   delete(rid: RunId, tenant: string): Promise<'unknown' | 'forgotten' | 'marked'>
-  /** Says that the worker lives which holds these runs. */
-  beat(rids: readonly RunId[]): Promise<void>
+  /** Says that the worker lives which holds these runs. Gives those that shall be cancelled. */
+  beat(rids: readonly RunId[]): Promise<RunId[]>
   /** The archive holds these. Gives those that were deleted meanwhile: the caller erases and forgets them. */
   settle(rids: readonly RunId[]): Promise<RunId[]>
   /** Takes a run out of Redis and out of the outbox; before, the archive must hold nothing of it. */

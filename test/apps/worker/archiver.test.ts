@@ -2,13 +2,13 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { createRunId } from '#libs/core'
 import { connectRedis, type Redis } from '#libs/redis'
 import { createArchive, createRedisRunStore, type RunEnd, type RunSpec } from '#libs/runs'
 import { openObjectStore, type ObjectStore } from '#libs/storage'
 import { createLogger } from '#libs/telemetry'
 import { createArchiver } from '../../../apps/worker/archiver.ts'
 import { startTestRedis, type TestRedis } from '../../support/redis.ts'
+import { makeRunSpec } from '../../support/runs.ts'
 
 let server: TestRedis
 let redis: Redis
@@ -44,24 +44,7 @@ function open(eraseFails = false) {
 /** Accepts a run and ends it at once, so that it waits in the outbox. */
 async function endedRun(): Promise<RunSpec> {
   const { store } = open()
-  const spec: RunSpec = {
-    rid: createRunId('chatcmpl-'),
-    tenant: 'acme',
-    requestId: 'req_1',
-    dialect: 'openai-chat',
-    endpoint: '/v1/chat/completions',
-    model: 'm',
-    provider: 'p',
-    target: 'm',
-    stream: false,
-    includeUsage: false,
-    store: true,
-    metadata: {},
-    lane: 'standard',
-    onDisconnect: 'continue',
-    headers: {},
-    createdAtMs: Date.now(),
-  }
+  const spec = makeRunSpec()
   await store.accept({ spec, body: '{}', homeChannel: '', bufferSize: 10 })
   const claim = await store.claim(spec.rid, spec.provider)
   if (claim.status !== 'run') throw new Error(`expected the run, not ${claim.status}`)
