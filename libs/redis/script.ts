@@ -56,7 +56,13 @@ export function defineBatchScript(redis: Redis, file: URL): Script {
     const keys = calls.flatMap((entry) => entry.keys)
     const args = calls.flatMap((entry) => entry.args)
     call(keys.length, ...keys, ...args).then(
-      (replies) => calls.forEach(({ resolve }, index) => resolve((replies as unknown[])[index])),
+      (replies) =>
+        calls.forEach(({ resolve, reject }, index) => {
+          const reply = (replies as unknown[])[index]
+          // An error that the file itself returns is one of the replies, and the others are good.
+          if (reply instanceof Error) reject(reply)
+          else resolve(reply)
+        }),
       (error: unknown) => calls.forEach(({ reject }) => reject(error)),
     )
   }
