@@ -2,6 +2,7 @@ import type { FastifyReply } from 'fastify'
 import { GatewayError, type RunId } from '#libs/core'
 import type { RunEnd } from '#libs/runs'
 import { isEnd, type Following, type LogEntry, type Reader } from '#libs/streams'
+import { notFound } from './find-run.ts'
 
 /** How a run ended, with the text of its answer; the text is empty if it has none. */
 export interface EndedRun {
@@ -24,7 +25,7 @@ export function createEndWaiter(): EndWaiter {
       return true
     },
     ended: () => resolve(undefined),
-    lost: (error) => reject(GatewayError.from(error)),
+    lost: (error) => reject(error === undefined ? notFound() : GatewayError.from(error)),
   }
   // It may be lost before anyone waits, and a rejection that nobody handles ends the process.
   promise.catch(() => undefined)
