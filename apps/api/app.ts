@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer'
 import Fastify, { type FastifyInstance, type FastifyRequest } from 'fastify'
-import { createRequestId, GatewayError, maxJsonDepth } from '#libs/core'
+import { createRequestId, type ErrorCode, GatewayError, maxJsonDepth } from '#libs/core'
 import type { Caller } from './authenticate.ts'
 import type { ApiDeps } from './deps.ts'
 import { answerUnreadable, sendError, toGatewayError } from './error-handler.ts'
@@ -20,6 +20,8 @@ declare module 'fastify' {
 }
 
 const deepestJson = 64
+/** What an operator wants to hear of; all else is the client's, the provider's or the clock's doing. */
+const gatewayFailures: ReadonlySet<ErrorCode> = new Set(['internal_error', 'overloaded'])
 const notJson = 'The body is not valid JSON, or has a key such as "__proto__", which is not let in.'
 
 /** The HTTP face, without a port: `listen` or `inject` it. Closing it leaves `deps` open. */
@@ -44,7 +46,7 @@ export function createApp(deps: ApiDeps): FastifyInstance {
   readJsonAsText(app)
   app.setErrorHandler((thrown, request, reply) => {
     const error = toGatewayError(thrown)
-    if (error.status >= 500 && error.code !== 'draining') {
+    if (gatewayFailures.has(error.code)) {
       deps.logger.error(
         { err: error, requestId: request.id, path: request.routeOptions.url },
         'request failed',
