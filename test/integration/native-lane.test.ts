@@ -11,9 +11,11 @@ let answer: { type: string; body: string }
 let heard: { url: string | undefined; headers: IncomingHttpHeaders; body: string }[] = []
 
 beforeAll(async () => {
-  upstream = createServer(async (request, response) => {
-    heard.push({ url: request.url, headers: request.headers, body: await text(request) })
-    response.writeHead(200, { 'content-type': answer.type }).end(answer.body)
+  upstream = createServer((request, response) => {
+    void text(request).then((body) => {
+      heard.push({ url: request.url, headers: request.headers, body })
+      response.writeHead(200, { 'content-type': answer.type }).end(answer.body)
+    })
   }).listen(0, '127.0.0.1')
   await once(upstream, 'listening')
 })
