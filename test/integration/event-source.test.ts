@@ -59,11 +59,11 @@ async function passOn(request: IncomingMessage, response: ServerResponse): Promi
   })
   response.writeHead(answer.status, { 'content-type': answer.headers.get('content-type') ?? '' })
   // So that the client need not wait for as long as browsers do.
-  if (answer.status === 200) response.write('retry: 10\n\n')
+  if (answer.status === 200) response.write('retry: 10\n')
   const cutAfter = cuts.shift() ?? Number.POSITIVE_INFINITY
   let events = 0
   for await (const chunk of answer.body ?? []) {
-    response.write(chunk)
+    await new Promise((sent) => response.write(chunk, sent))
     events += Buffer.from(chunk).toString().split('\n\n').length - 1
     if (events >= cutAfter) throw new Error('The line broke.')
   }
