@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { RunId } from '#libs/core'
 import type { AppendResult, LogEntry, StreamLog } from '#libs/streams'
 
@@ -7,6 +8,10 @@ import type { AppendResult, LogEntry, StreamLog } from '#libs/streams'
  * A run's first frame goes out at once. Later ones wait for the next round, which comes after a window that grows
  * with the number of open runs: a few milliseconds for a few, half a second for ten thousand. So a worker makes at
  * most `appendsPerSecond` appends, however many streams it carries, and each of them costs no timer.
+ *
+ * What was appended is kept until the run has ended. When an answer of Redis is lost, or Redis has lost frames or
+ * the whole run, the writer repairs the log: it sends again from the last frame that is known to be there, or from
+ * the first. Numbers make that harmless, and frames that come meanwhile wait for it.
  */
 export interface AppendPump {
   open(run: PumpedRun): RunWriter
@@ -19,8 +24,10 @@ export interface PumpedRun {
   homeChannel: string
   /** Tells how the run was opened; asked once, for the first append. */
   opening: () => string
-  /** Called with every outcome but `appended`: the run shall stop, or another worker has it, or Redis lost it. */
-  onInterrupt: (result: Exclude<AppendResult, 'appended'>) => void
+  /** Has the run's record written down again, or finds out that the run has ended elsewhere. */
+  restore: () => Promise<'there' | 'fenced'>
+  /** Called when the run shall stop, or another worker has it. */
+  onInterrupt: (result: 'cancel' | 'fenced') => void
   onError: (error: unknown) => void
 }
 
@@ -30,12 +37,16 @@ export interface RunWriter {
   write(frame: string): void
   /** Appends no more: gives what is left, and `lastFrame` behind it, for the caller's end entry. */
   finish(lastFrame?: string): LogEntry
+  /** Sends again what Redis may lack, as often as it takes; `fenced` if the run is not this writer's any more. */
+  repair(): Promise<'whole' | 'fenced'>
   /** After `finish`: all frames, joined by line breaks. */
   text(): string
 }
 
 const appendsPerSecond = 20_000
 const shortestWindowMs = 4
+const repairRetryMs = 250
+const entriesAtOnce = 64
 
 export function createAppendPump(log: StreamLog): AppendPump {
   const open = new Set<Writer>()
@@ -51,13 +62,14 @@ export function createAppendPump(log: StreamLog): AppendPump {
 
   return {
     open(run) {
-      const writer: Writer = { run, seq: 0, pending: [], appended: [], isOpened: false, isDone: false }
+      const writer = newWriter(run)
       open.add(writer)
       return {
         get seq() {
           return writer.seq
         },
-        text: () => writer.appended.join('\n'),
+        text: () => [...writer.entries.map(({ payload }) => payload), ...writer.last].join('\n'),
+        repair: () => repair(log, writer, { from: 0, isSuspect: true }),
         write(frame) {
           writer.seq += 1
           if (writer.pending.push(frame) > 1) return
@@ -67,12 +79,13 @@ export function createAppendPump(log: StreamLog): AppendPump {
         },
         finish(lastFrame) {
           open.delete(writer)
-          writer.isDone = true
           if (lastFrame !== undefined) {
             writer.seq += 1
             writer.pending.push(lastFrame)
           }
-          return takeEntry(writer)
+          const entry = takeEntry(writer)
+          if (entry.count > 0) writer.last = [entry.payload]
+          return entry
         },
       }
     },
@@ -84,18 +97,97 @@ interface Writer {
   run: PumpedRun
   seq: number
   pending: string[]
-  /** The payloads of the entries so far: kept until the end, for the archive and for a Redis that lost them. */
-  appended: string[]
+  /** All entries but the last, which the end brings. */
+  entries: LogEntry[]
+  /** How many of them Redis has said to have. */
+  acknowledged: number
+  last: string[]
   isOpened: boolean
-  isDone: boolean
+  repairing: Promise<'whole' | 'fenced'> | undefined
+}
+
+function newWriter(run: PumpedRun): Writer {
+  const empty = { pending: [], entries: [], last: [], acknowledged: 0 }
+  return { run, seq: 0, ...empty, isOpened: false, repairing: undefined }
 }
 
 function flush(log: StreamLog, writer: Writer): void {
-  if (writer.isDone || writer.pending.length === 0) return
+  if (writer.pending.length === 0) return
+  const entry = takeEntry(writer)
+  const position = writer.entries.push(entry)
+  // A repair that runs sends this one too.
+  if (writer.repairing !== undefined) return
   const { run } = writer
-  log.append(run.rid, takeEntry(writer), run.homeChannel).then((result) => {
-    if (result !== 'appended') run.onInterrupt(result)
-  }, run.onError)
+  log.append(run.rid, entry, run.homeChannel).then(
+    (result) => {
+      if (acknowledge(writer, position, result) !== 'lacks') return
+      void repair(log, writer, { from: 0, isSuspect: true })
+    },
+    (error: unknown) => {
+      run.onError(error)
+      void repair(log, writer, { from: writer.acknowledged, isSuspect: false })
+    },
+  )
+}
+
+function acknowledge(writer: Writer, position: number, result: AppendResult): 'has' | 'lacks' | 'fenced' {
+  if (result === 'gap' || result === 'missing') return 'lacks'
+  if (result !== 'appended') writer.run.onInterrupt(result)
+  if (result === 'fenced') return 'fenced'
+  writer.acknowledged = Math.max(writer.acknowledged, position)
+  return 'has'
+}
+
+interface Repair {
+  /** The first entry to send again. */
+  from: number
+  /** Whether the run itself may be gone. */
+  isSuspect: boolean
+}
+
+function repair(log: StreamLog, writer: Writer, { from, isSuspect }: Repair): Promise<'whole' | 'fenced'> {
+  writer.acknowledged = Math.min(writer.acknowledged, from)
+  writer.repairing ??= sendUntilWhole(log, writer, isSuspect).finally(() => (writer.repairing = undefined))
+  return writer.repairing
+}
+
+async function sendUntilWhole(
+  log: StreamLog,
+  writer: Writer,
+  isSuspect: boolean,
+): Promise<'whole' | 'fenced'> {
+  const { run } = writer
+  let mayBeGone = isSuspect
+  for (;;) {
+    try {
+      if (mayBeGone && (await run.restore()) === 'fenced') {
+        run.onInterrupt('fenced')
+        return 'fenced'
+      }
+      const result = await sendAgain(log, writer)
+      if (result === 'has') return 'whole'
+      if (result === 'fenced') return 'fenced'
+      writer.acknowledged = 0
+      mayBeGone = true
+    } catch (error) {
+      run.onError(error)
+      await sleep(repairRetryMs)
+    }
+  }
+}
+
+async function sendAgain(log: StreamLog, writer: Writer): Promise<'has' | 'lacks' | 'fenced'> {
+  const { rid, homeChannel } = writer.run
+  while (writer.acknowledged < writer.entries.length) {
+    const start = writer.acknowledged
+    const entries = writer.entries.slice(start, start + entriesAtOnce)
+    const results = await Promise.all(entries.map((entry) => log.append(rid, entry, homeChannel)))
+    for (const [index, result] of results.entries()) {
+      const found = acknowledge(writer, start + index + 1, result)
+      if (found !== 'has') return found
+    }
+  }
+  return 'has'
 }
 
 function takeEntry(writer: Writer): LogEntry {
@@ -104,7 +196,6 @@ function takeEntry(writer: Writer): LogEntry {
   const meta = writer.isOpened || count === 0 ? '' : `o${writer.run.opening()}`
   if (count > 0) {
     writer.isOpened = true
-    writer.appended.push(payload)
     writer.pending = []
   }
   return { epoch: writer.run.epoch, seq: count === 0 ? writer.seq : writer.seq - 1, count, meta, payload }

@@ -2,12 +2,13 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { GatewayError, type ErrorCode } from '#libs/core'
 import { getDialect, type Dialect } from '#libs/dialects'
 import type { Lease } from '#libs/keys'
-import type { Attempt, ClaimResult, Outcome, RunEnd, RunOpening } from '#libs/runs'
+import type { Attempt, ClaimResult, Ending, Outcome, RunEnd, RunOpening } from '#libs/runs'
 import type { LogEntry } from '#libs/streams'
 import type { RunWriter } from './append-pump.ts'
 import { callProvider, type Heard } from './call-provider.ts'
 import type { WorkerDeps, WorkerProvider } from './deps.ts'
 import type { HeldRun } from './held-runs.ts'
+import { insist } from './insist.ts'
 
 type Claim = Extract<ClaimResult, { status: 'run' }>
 
@@ -42,6 +43,7 @@ export async function carryRun(deps: WorkerDeps, provider: WorkerProvider, claim
     epoch,
     homeChannel,
     opening: () => JSON.stringify(toOpening(journey)),
+    restore: () => restoreRun(deps, claim),
     onInterrupt: (result) => held.stop(result === 'cancel' ? 'cancelled' : 'fenced'),
     onError: (error) => deps.logger.error({ err: error, rid: spec.rid }, 'append failed'),
   })
@@ -65,6 +67,19 @@ export async function carryRun(deps: WorkerDeps, provider: WorkerProvider, claim
     held.release()
     deps.runMetrics.onReleased(spec)
   }
+}
+
+/**
+ * Redis may have lost the run. It may also have forgotten it, because another worker ended it and the archive
+ * holds it: then this one slept too long, and has nothing more to say.
+ */
+async function restoreRun(deps: WorkerDeps, claim: Claim): Promise<'there' | 'fenced'> {
+  const { rid, tenant } = claim.spec
+  if ((await deps.store.inspect(rid)) !== undefined) return 'there'
+  if ((await deps.archive.read(rid, tenant)) !== undefined) return 'fenced'
+  deps.logger.warn({ rid }, 'Redis has lost the run, it is written down again')
+  await deps.store.restore(claim)
+  return 'there'
 }
 
 async function callUntilHeard(journey: Journey): Promise<Heard> {
@@ -212,7 +227,7 @@ async function endRun(
   const answer = heard?.answer
   const entry: LogEntry = answer === undefined ? left : { epoch, seq: 0, count: 1, meta: '', payload: answer }
   const end = toEnd(journey, heard, error, entry)
-  const ended = await deps.store.end({ spec, epoch, homeChannel, end, entry })
+  const ended = await endInStore(deps, journey, { spec, epoch, homeChannel, end, entry })
   deps.runMetrics.onEnded(spec, end)
   if (error !== undefined) deps.logger.info({ rid: spec.rid, err: error }, 'run ended without its answer')
   if (ended === 'fenced') return
@@ -227,6 +242,20 @@ async function endRun(
     body: claim.body,
     log: answer ?? writer.text(),
   })
+}
+
+async function endInStore(
+  { store, logger }: WorkerDeps,
+  { writer }: Journey,
+  ending: Ending,
+): Promise<'ended' | 'fenced'> {
+  const onError = (error: unknown): void =>
+    logger.warn({ err: error, rid: ending.spec.rid }, 'end failed, will be repeated')
+  for (;;) {
+    const ended = await insist(() => store.end(ending), onError)
+    if (ended === 'ended' || ended === 'fenced') return ended
+    if ((await writer.repair()) === 'fenced') return 'fenced'
+  }
 }
 
 function toEnd(

@@ -3,7 +3,7 @@ import { createBullmqQueue, type JobQueue } from '#libs/jobs'
 import { createKeyPool, type KeyPool } from '#libs/keys'
 import { connectProvider, findProviderSpec, type ConnectedProvider, type ProviderSpec } from '#libs/providers'
 import { connectRedis, type Redis } from '#libs/redis'
-import { createArchive, createRedisRunStore, type RunStore } from '#libs/runs'
+import { createArchive, createRedisRunStore, type Archive, type RunStore } from '#libs/runs'
 import { openObjectStore } from '#libs/storage'
 import { createRedisStreamLog, type StreamLog } from '#libs/streams'
 import { createMetrics, type Logger, type Metrics } from '#libs/telemetry'
@@ -28,6 +28,7 @@ export interface WorkerDeps {
   log: StreamLog
   pump: AppendPump
   held: HeldRuns
+  archive: Archive
   archiver: Archiver
   providers: ReadonlyMap<string, WorkerProvider>
   runMetrics: RunMetrics
@@ -67,7 +68,8 @@ export async function createWorkerDeps({ config, only, logger }: WorkerOptions):
   const log = createRedisStreamLog(kernel)
   const pump = createAppendPump(log)
   const held = createHeldRuns(store, (error) => logger.warn({ err: error }, 'sign of life failed'))
-  const archiver = createArchiver({ archive: createArchive({ store: objects }), store, logger })
+  const archive = createArchive({ store: objects })
+  const archiver = createArchiver({ archive, store, logger })
   const served = config.providers.filter(({ name }) => only === undefined || only.includes(name))
   const providers = new Map(served.map((provider) => [provider.name, toWorkerProvider(provider, jobs)]))
   return {
@@ -76,6 +78,7 @@ export async function createWorkerDeps({ config, only, logger }: WorkerOptions):
     log,
     pump,
     held,
+    archive,
     archiver,
     providers,
     runMetrics: createRunMetrics(metrics),

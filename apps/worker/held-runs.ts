@@ -14,7 +14,7 @@ export interface HeldRun {
 }
 
 /**
- * The runs that this worker carries at the moment. It says for all of them at once that their worker lives, and
+ * The runs that this worker carries at the moment. It says for itself and all of them that their worker lives, and
  * hears then which of them were cancelled by a message that it missed.
  */
 export interface HeldRuns {
@@ -30,8 +30,8 @@ const beatIntervalMs = 3_000
 export function createHeldRuns(store: RunStore, onError: (error: unknown) => void): HeldRuns {
   const held = new Map<RunId, HeldRun>()
   let isBeating = false
-  const timer = setInterval(() => {
-    if (held.size === 0 || isBeating) return
+  const beat = (): void => {
+    if (isBeating) return
     isBeating = true
     store
       .beat([...held.keys()])
@@ -40,7 +40,9 @@ export function createHeldRuns(store: RunStore, onError: (error: unknown) => voi
       })
       .catch(onError)
       .finally(() => (isBeating = false))
-  }, beatIntervalMs)
+  }
+  beat()
+  const timer = setInterval(beat, beatIntervalMs)
   return {
     hold(rid) {
       const controller = new AbortController()

@@ -1,7 +1,9 @@
+import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { RunId } from '#libs/core'
 import { carryRun } from './carry-run.ts'
 import type { WorkerDeps, WorkerProvider } from './deps.ts'
+import { insist } from './insist.ts'
 import { salvageRun } from './salvage.ts'
 
 /** How often a job whose run is in other hands looks whether it has ended. */
@@ -13,8 +15,11 @@ const heldPollMs = 1_000
  * concurrency until the run has ended, and takes over only when the first falls silent.
  */
 export async function processJob(deps: WorkerDeps, provider: WorkerProvider, rid: RunId): Promise<void> {
+  const token = randomUUID()
+  const onError = (error: unknown): void =>
+    deps.logger.warn({ err: error, rid }, 'claim failed, will be repeated')
   for (;;) {
-    const claim = await deps.store.claim(rid, provider.config.name)
+    const claim = await insist(() => deps.store.claim(rid, provider.config.name, token), onError)
     switch (claim.status) {
       case 'run':
         return carryRun(deps, provider, claim)

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { GatewayError } from '#libs/core'
 import { lanePriority, silentWorkerMs } from '#libs/runs'
 import type { WorkerDeps } from './deps.ts'
@@ -40,7 +41,7 @@ async function salvageAbandoned(deps: WorkerDeps): Promise<void> {
   const { store } = deps
   for (const rid of await store.abandoned(silentWorkerMs, mostPerSweep)) {
     const run = await store.inspect(rid)
-    const claim = run === undefined ? undefined : await store.claim(rid, run.spec.provider)
+    const claim = run === undefined ? undefined : await store.claim(rid, run.spec.provider, randomUUID())
     if (claim?.status === 'salvage') await salvageRun(deps, claim)
   }
 }

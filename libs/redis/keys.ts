@@ -24,6 +24,8 @@ export const keys = {
   waiting: (provider: string) => `mr:waiting:${provider}`,
   /** Sorted set: claimed runs, by their worker's last sign of life. */
   running: 'mr:running',
+  /** Hash: `last`, when any worker gave a sign of life, and `since` when that has been so without a pause. */
+  alive: 'mr:alive',
   /** Sorted set: ended runs that the archive does not hold yet, by time of ending. */
   outbox: 'mr:outbox',
   /** Sorted set: a tenant's runs by time of acceptance, cut to the newest. */

@@ -2,11 +2,12 @@
 -- finds the run ended under its own epoch.
 -- KEYS 1 run, 2 log, 3 running, 4 outbox
 -- ARGV 1 rid, 2 epoch, 3 seq, 4 number of frames, 5 end record, 6 payload, 7 home channel, 8 run channel
--- Reply: 'ended' | 'fenced' | 'missing'
-local run = redis.call('HMGET', KEYS[1], 'epoch', 'state')
+-- Reply: 'ended' | 'fenced' | 'gap' (Redis lacks frames before these) | 'missing'
+local run = redis.call('HMGET', KEYS[1], 'epoch', 'state', 'seq')
 if not run[1] then return 'missing' end
 if run[1] ~= ARGV[2] then return 'fenced' end
 if run[2] == 'ended' or run[2] == 'persisted' then return 'ended' end
+if ARGV[3] - math.max(ARGV[4], 1) > tonumber(run[3] or -1) then return 'gap' end
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local id = ARGV[2] .. '-' .. ARGV[3]

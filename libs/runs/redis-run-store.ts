@@ -16,6 +16,8 @@ import type { Acceptance, AcceptResult, ClaimResult, RunStore } from './run-stor
 
 /** A worker says every few seconds that it lives; after so long a silence it is taken for dead. */
 export const silentWorkerMs = 12_000
+/** After so long without a sign of any worker, it is Redis that could not be heard. */
+const silentFleetMs = 8_000
 const listedRuns = 100_000
 const idempotencyLifetimeMs = 24 * 60 * 60 * 1000
 
@@ -24,28 +26,20 @@ const idempotencyLifetimeMs = 24 * 60 * 60 * 1000
  * archiving.
  */
 export function createRedisRunStore(redis: Redis, options: { retainMs: number }): RunStore {
-  const script = (file: string) => defineScript(redis, new URL(file, import.meta.url))
-  const batchScript = (file: string) => defineBatchScript(redis, new URL(file, import.meta.url))
-  const accept = batchScript('accept-6.lua')
-  const claim = batchScript('claim-4.lua')
-  const end = batchScript('end-4.lua')
-  const cancel = script('cancel-4.lua')
-  const remove = script('delete-5.lua')
-  const settle = script('settle-1.lua')
-  const beat = script('beat-1.lua')
-
+  const { accept, claim, end, cancel, remove, settle, restore, beat } = defineScripts(redis)
   return {
     async accept(acceptance) {
       const reply = await accept(acceptKeys(acceptance), acceptArguments(acceptance))
       return toAcceptResult(reply as [AcceptResult['status'], (string | number)?])
     },
-    async claim(rid, provider) {
+    async claim(rid, provider, token) {
       const reply = await claim(
-        [keys.run(rid), keys.body(rid), keys.waiting(provider), keys.running],
-        [rid, silentWorkerMs],
+        [keys.run(rid), keys.body(rid), keys.waiting(provider), keys.running, keys.alive],
+        [rid, silentWorkerMs, token],
       )
       return toClaimResult(reply as [string, ...never[]])
     },
+    restore: (claimed) => restore(...restoreArguments(claimed)) as Promise<'restored' | 'there'>,
     async end(ending) {
       const { spec, epoch, homeChannel, entry } = ending
       const { rid } = spec
@@ -53,7 +47,7 @@ export function createRedisRunStore(redis: Redis, options: { retainMs: number })
       return (await end(
         [keys.run(rid), keys.log(rid), keys.running, keys.outbox],
         [rid, epoch, entry.seq, entry.count, record, entry.payload, homeChannel, channels.run(rid)],
-      )) as 'ended' | 'fenced' | 'missing'
+      )) as 'ended' | 'fenced' | 'gap' | 'missing'
     },
     async cancel(spec, record, frame) {
       const { rid, tenant, provider } = spec
@@ -74,7 +68,7 @@ export function createRedisRunStore(redis: Redis, options: { retainMs: number })
       return ((await remove(runKeys, [rid, tenant])) ?? 'unknown') as 'unknown' | 'forgotten' | 'marked'
     },
     async beat(rids) {
-      return (await beat([keys.running], [runPrefix, ...rids])) as RunId[]
+      return (await beat([keys.running, keys.alive], [runPrefix, silentFleetMs, ...rids])) as RunId[]
     },
     async settle(rids) {
       const prefixes = [runPrefix, logPrefix, bodyPrefix, options.retainMs]
@@ -89,6 +83,32 @@ export function createRedisRunStore(redis: Redis, options: { retainMs: number })
 async function forgetRun(redis: Redis, rid: RunId): Promise<void> {
   await redis.del(keys.run(rid), keys.body(rid), keys.log(rid))
   await redis.zrem(keys.outbox, rid)
+}
+
+function defineScripts(redis: Redis) {
+  const script = (file: string) => defineScript(redis, new URL(file, import.meta.url))
+  const batchScript = (file: string) => defineBatchScript(redis, new URL(file, import.meta.url))
+  return {
+    accept: batchScript('accept-6.lua'),
+    claim: batchScript('claim-5.lua'),
+    end: batchScript('end-4.lua'),
+    cancel: script('cancel-4.lua'),
+    remove: script('delete-5.lua'),
+    settle: script('settle-1.lua'),
+    restore: script('restore-5.lua'),
+    beat: script('beat-2.lua'),
+  }
+}
+
+function restoreArguments(claimed: Extract<ClaimResult, { status: 'run' }>): [string[], ScriptArgument[]] {
+  const { spec, epoch, body, homeChannel, claimedAtMs } = claimed
+  const { rid, tenant, provider, store } = spec
+  const lists = [keys.runsOf(tenant), keys.storedOf(tenant)]
+  const run = [rid, tenant, epoch, JSON.stringify(spec), body, homeChannel, provider, claimedAtMs]
+  return [
+    [keys.run(rid), keys.body(rid), keys.running, ...lists],
+    [...run, store ? '1' : '0'],
+  ]
 }
 
 function acceptKeys({ spec, idempotency }: Acceptance): string[] {

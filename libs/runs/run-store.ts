@@ -65,15 +65,20 @@ export interface RunQuery {
 /** The records of the runs that Redis holds. Every method's write is atomic and harmless when sent twice. */
 export interface RunStore extends RunQueries {
   accept(acceptance: Acceptance): Promise<AcceptResult>
-  /** Takes the run for the calling worker; see {@link RunState} for what each answer means. */
-  claim(rid: RunId, provider: string): Promise<ClaimResult>
-  /** `fenced` when a later claim has taken the run over, `missing` when Redis has lost it. */
-  end(ending: Ending): Promise<'ended' | 'fenced' | 'missing'>
+  /**
+   * Takes the run for the calling worker; see {@link RunState} for what each answer means. The same `token` gets
+   * the same answer, should the first one be lost.
+   */
+  claim(rid: RunId, provider: string, token: string): Promise<ClaimResult>
+  /** Writes a claimed run down again that Redis has lost; `there` if it has not. */
+  restore(claim: Extract<ClaimResult, { status: 'run' }>): Promise<'restored' | 'there'>
+  /** `fenced` when a later claim has taken the run over, `gap` and `missing` as with an append. */
+  end(ending: Ending): Promise<'ended' | 'fenced' | 'gap' | 'missing'>
   /** `end` and `frame` are what a run gets that no worker has claimed yet. */
   cancel(spec: RunSpec, end: RunEnd, frame: string): Promise<'unknown' | 'ended' | 'cancelled' | 'requested'>
   /** After `marked`, the caller cancels the run if it has not ended; it is forgotten when settled. */
   delete(rid: RunId, tenant: string): Promise<'unknown' | 'forgotten' | 'marked'>
-  /** Says that the worker lives which holds these runs. Gives those that shall be cancelled. */
+  /** Says that the calling worker lives, and holds these runs. Gives those that shall be cancelled. */
   beat(rids: readonly RunId[]): Promise<RunId[]>
   /** The archive holds these. Gives those that were deleted meanwhile: the caller erases and forgets them. */
   settle(rids: readonly RunId[]): Promise<RunId[]>

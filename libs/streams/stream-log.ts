@@ -2,10 +2,10 @@ import type { RunId } from '#libs/core'
 import type { LogEntry } from './log-entry.ts'
 
 /**
- * What became of an append. After `cancel` it is in the log, and the writer shall end the run; after `fenced`
- * and `missing` it is not.
+ * `cancel`: appended, and the run shall stop. `fenced`: a later epoch, or the end, came first. `gap`: the log lacks
+ * frames before these. `missing`: Redis has lost the run.
  */
-export type AppendResult = 'appended' | 'cancel' | 'fenced' | 'missing'
+export type AppendResult = 'appended' | 'cancel' | 'fenced' | 'gap' | 'missing'
 
 /** Where a reader stands: after frame `seq`, which it met in an entry of `epoch`. */
 export interface Cursor {

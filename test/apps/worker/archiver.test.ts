@@ -46,7 +46,7 @@ async function endedRun(): Promise<RunSpec> {
   const { store } = open()
   const spec = makeRunSpec()
   await store.accept({ spec, body: '{}', homeChannel: '', bufferSize: 10 })
-  const claim = await store.claim(spec.rid, spec.provider)
+  const claim = await store.claim(spec.rid, spec.provider, 'a worker')
   if (claim.status !== 'run') throw new Error(`expected the run, not ${claim.status}`)
   const end: RunEnd = {
     outcome: 'completed',
