@@ -1,0 +1,81 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { S3Fault } from '../support/s3.ts'
+import { providerName, startFleet, type Fleet } from './fleet.ts'
+import { readMany } from './read-many.ts'
+import { readStream } from './stream-client.ts'
+import { answerTo, clean, judge, outboxEmpty, readArchive } from './verdict.ts'
+
+let fleet: Fleet
+beforeAll(async () => {
+  fleet = await startFleet({ apis: 1, workers: 2, retainMs: 1_000 })
+})
+afterAll(() => fleet.close())
+
+async function readAgain(rid: string | undefined): Promise<string | undefined> {
+  const response = await fetch(`${fleet.urls()[0]}/v1/chat/completions/${rid}`)
+  const answer = (await response.json()) as { choices?: { message: { content: string } }[] }
+  return answer.choices?.[0]?.message.content
+}
+
+test('while the object store is away the outbox grows, and answers can be read; then it drains', async () => {
+  const model = 'lorem?tokens=5&gap_ms=5'
+  const away: S3Fault[] = Array.from({ length: 10_000 }, () => ({ status: 503, code: 'SlowDown' }))
+  fleet.s3.faults.push(...away)
+
+  const results = await readMany(fleet, { name: 'away', streams: 50, model, deadlineMs: 10_000 })
+  await sleep(2_000)
+  expect(await fleet.client.zcard('mr:outbox')).toBe(50)
+  for (const { rid, prompt } of results) expect(await readAgain(rid)).toBe(answerTo(prompt, model))
+
+  fleet.s3.faults.length = 0
+  const { verdict, completed } = await judge(fleet, results, { model, archivedWithinMs: 15_000 })
+  expect({ verdict, completed }).toEqual({ verdict: clean, completed: 50 })
+  await sleep(1_500)
+  for (const { rid, prompt } of results) expect(await readAgain(rid)).toBe(answerTo(prompt, model))
+}, 40_000)
+
+test('objects whose acknowledgement was lost are not written twice', async () => {
+  const model = 'lorem?tokens=5&gap_ms=5'
+  fleet.s3.faults.push('lost-answer', 'reset')
+
+  const results = await readMany(fleet, { name: 'unacknowledged', streams: 5, model, deadlineMs: 10_000 })
+  await outboxEmpty(fleet, 15_000)
+
+  const { verdict } = await judge(fleet, results, { model })
+  expect(verdict).toEqual(clean)
+  const holders = results.map(({ rid }) =>
+    [...fleet.s3.objects.values()].filter((body) => body.includes(`"${rid}"`)),
+  )
+  expect(new Set(holders.map(({ length }) => length))).toEqual(new Set([1]))
+  expect(readArchive(fleet).size).toBeGreaterThanOrEqual(5)
+}, 30_000)
+
+test('an accepted run whose job was never added is carried out within 15 seconds', async () => {
+  const model = 'lorem?tokens=3&gap_ms=1'
+  await fleet.client.hset(`mr:q:${providerName}:meta`, 'paused', '1')
+  const names = await fleet.client.keys(`mr:q:${providerName}:*`)
+  expect(names.length).toBeGreaterThan(0)
+  for (const worker of fleet.workers) worker.signal('SIGSTOP')
+  const reading = readStream({
+    urls: fleet.urls,
+    model: `${providerName}/${model}`,
+    prompt: 'forgotten',
+    deadlineMs: 30_000,
+  })
+  await sleep(500)
+  await forgetJobs(fleet)
+  for (const worker of fleet.workers) worker.signal('SIGCONT')
+
+  const result = await reading
+
+  expect(result).toMatchObject({ outcome: 'completed', text: answerTo('forgotten', model) })
+  expect(result.tookMs).toBeLessThan(15_000)
+}, 40_000)
+
+/** As if the API had died between the record and the job. */
+async function forgetJobs({ client }: Fleet): Promise<void> {
+  const prefix = `mr:q:${providerName}`
+  for (const key of await client.keys(`${prefix}:*`)) if (!key.endsWith(':meta')) await client.del(key)
+  await client.hdel(`${prefix}:meta`, 'paused')
+}
