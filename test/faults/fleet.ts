@@ -39,6 +39,8 @@ export interface FleetOptions {
   server?: Record<string, unknown>
   retainMs?: number
   logLevel?: string
+  /** Without the proxies, which cost a load test their share of the processor. */
+  direct?: boolean
 }
 
 /** The provider's name: a client asks for `up/lorem?tokens=20`. */
@@ -54,7 +56,10 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
   const proxy = await startChaosProxy(redis.port)
   const providerProxy = await startChaosProxy(Number(new URL(simulator.ready).port))
   const config = join(directory, 'millrace.yaml')
-  await writeFile(config, JSON.stringify(toConfig(options, { s3, proxy, providerProxy, directory })))
+  const ports = options.direct
+    ? { redisPort: redis.port, providerPort: Number(new URL(simulator.ready).port) }
+    : { redisPort: proxy.port, providerPort: providerProxy.port }
+  await writeFile(config, JSON.stringify(toConfig(options, { s3, ...ports })))
   const client = new Redis({ port: redis.port, host: '127.0.0.1' })
   // It is killed and comes back: what a look into it meets in between, the look itself tells.
   client.on('error', () => undefined)
@@ -98,16 +103,15 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
 
 interface Surroundings {
   s3: S3TestServer
-  proxy: ChaosProxy
-  providerProxy: ChaosProxy
-  directory: string
+  redisPort: number
+  providerPort: number
 }
 
-function toConfig(options: FleetOptions, { s3, proxy, providerProxy }: Surroundings) {
+function toConfig(options: FleetOptions, { s3, redisPort, providerPort }: Surroundings) {
   const { bucket, endpoint, credentials } = s3.options
   return {
     server: { port: 0, drain_ms: 2_000, log_level: options.logLevel ?? 'warn', ...options.server },
-    redis: { url: `redis://127.0.0.1:${proxy.port}`, retain_ms: options.retainMs ?? 60_000 },
+    redis: { url: `redis://127.0.0.1:${redisPort}`, retain_ms: options.retainMs ?? 60_000 },
     storage: {
       driver: 's3',
       bucket,
@@ -119,7 +123,7 @@ function toConfig(options: FleetOptions, { s3, proxy, providerProxy }: Surroundi
     providers: {
       [providerName]: {
         type: 'openai-compatible',
-        base_url: `http://127.0.0.1:${providerProxy.port}/v1`,
+        base_url: `http://127.0.0.1:${providerPort}/v1`,
         concurrency: options.concurrency ?? 500,
         buffer_size: 20_000,
         ...options.provider,
