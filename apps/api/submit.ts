@@ -103,7 +103,8 @@ async function writeDown(deps: ApiDeps, { spec, json, idempotency }: Prepared, h
       ...(idempotency !== undefined && { idempotency }),
     })
   } catch (error) {
-    void retract(deps, spec)
+    // Who comes again under the same key is to find this very run.
+    if (idempotency === undefined) void retract(deps, spec)
     throw error
   }
 }

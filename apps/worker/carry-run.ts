@@ -2,13 +2,13 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { GatewayError, type ErrorCode } from '#libs/core'
 import { getDialect, type Dialect } from '#libs/dialects'
 import type { Lease } from '#libs/keys'
-import type { Attempt, ClaimResult, Ending, Outcome, RunEnd, RunOpening } from '#libs/runs'
+import type { Attempt, ClaimResult, FinishedRun, Outcome, RunEnd, RunOpening } from '#libs/runs'
 import type { LogEntry } from '#libs/streams'
 import type { RunWriter } from './append-pump.ts'
 import { callProvider, type Heard } from './call-provider.ts'
 import type { WorkerDeps, WorkerProvider } from './deps.ts'
+import { endInStore } from './end-run.ts'
 import type { HeldRun } from './held-runs.ts'
-import { insist } from './insist.ts'
 
 type Claim = Extract<ClaimResult, { status: 'run' }>
 
@@ -227,11 +227,7 @@ async function endRun(
   const answer = heard?.answer
   const entry: LogEntry = answer === undefined ? left : { epoch, seq: 0, count: 1, meta: '', payload: answer }
   const end = toEnd(journey, heard, error, entry)
-  const ended = await endInStore(deps, journey, { spec, epoch, homeChannel, end, entry })
-  deps.runMetrics.onEnded(spec, end)
-  if (error !== undefined) deps.logger.info({ rid: spec.rid, err: error }, 'run ended without its answer')
-  if (ended === 'fenced') return
-  deps.archiver.offer({
+  const finished: FinishedRun = {
     run: {
       spec,
       state: 'ended',
@@ -241,21 +237,11 @@ async function endRun(
     },
     body: claim.body,
     log: answer ?? writer.text(),
-  })
-}
-
-async function endInStore(
-  { store, logger }: WorkerDeps,
-  { writer }: Journey,
-  ending: Ending,
-): Promise<'ended' | 'fenced'> {
-  const onError = (error: unknown): void =>
-    logger.warn({ err: error, rid: ending.spec.rid }, 'end failed, will be repeated')
-  for (;;) {
-    const ended = await insist(() => store.end(ending), onError)
-    if (ended === 'ended' || ended === 'fenced') return ended
-    if ((await writer.repair()) === 'fenced') return 'fenced'
   }
+  const ended = await endInStore(deps, writer, { spec, epoch, homeChannel, end, entry }, finished)
+  deps.runMetrics.onEnded(spec, end)
+  if (error !== undefined) deps.logger.info({ rid: spec.rid, err: error }, 'run ended without its answer')
+  if (ended === 'ended') deps.archiver.offer(finished)
 }
 
 function toEnd(

@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import type { Config, ProviderConfig } from '#config'
 import { createBullmqQueue, type JobQueue } from '#libs/jobs'
 import { createKeyPool, type KeyPool } from '#libs/keys'
@@ -11,6 +12,7 @@ import { createAppendPump, type AppendPump } from './append-pump.ts'
 import { createArchiver, type Archiver } from './archiver.ts'
 import { createHeldRuns, type HeldRuns } from './held-runs.ts'
 import { createRunMetrics, type RunMetrics } from './run-metrics.ts'
+import { createSpool, type Spool } from './spool.ts'
 
 /** A provider as this worker serves it. */
 export interface WorkerProvider {
@@ -29,6 +31,7 @@ export interface WorkerDeps {
   pump: AppendPump
   held: HeldRuns
   archive: Archive
+  spool: Spool
   archiver: Archiver
   providers: ReadonlyMap<string, WorkerProvider>
   runMetrics: RunMetrics
@@ -79,6 +82,7 @@ export async function createWorkerDeps({ config, only, logger }: WorkerOptions):
     pump,
     held,
     archive,
+    spool: createSpool(join(config.dataDir, 'spool')),
     archiver,
     providers,
     runMetrics: createRunMetrics(metrics),

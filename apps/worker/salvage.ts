@@ -1,8 +1,8 @@
 import { GatewayError } from '#libs/core'
 import { getDialect } from '#libs/dialects'
 import type { ClaimResult, RunEnd } from '#libs/runs'
-import { beforeAll, type Cursor } from '#libs/streams'
 import type { WorkerDeps } from './deps.ts'
+import { endOfLog } from './end-run.ts'
 
 type Claim = Extract<ClaimResult, { status: 'salvage' }>
 
@@ -13,13 +13,7 @@ type Claim = Extract<ClaimResult, { status: 'salvage' }>
 export async function salvageRun(deps: WorkerDeps, claim: Claim): Promise<void> {
   const { spec, epoch, homeChannel } = claim
   const { rid, tenant } = spec
-  let cursor: Cursor = beforeAll
-  for (;;) {
-    const page = await deps.log.read(rid, tenant, cursor)
-    const last = page?.entries.at(-1)
-    if (last !== undefined) cursor = { epoch: last.epoch, seq: last.seq }
-    if (page === undefined || page.complete) break
-  }
+  const cursor = await endOfLog(deps.log, rid, tenant)
   const seq = cursor.seq + 1
   const error =
     seq > 0

@@ -2,6 +2,7 @@ import type { RunId } from '#libs/core'
 import { createBullmqWorker } from '#libs/jobs'
 import { channels } from '#libs/redis'
 import { createWorkerDeps, type WorkerDeps, type WorkerOptions } from './deps.ts'
+import { settleSpool } from './end-run.ts'
 import { startHealthServer } from './health-server.ts'
 import { processJob } from './process-job.ts'
 import { startSweeper } from './sweep.ts'
@@ -27,6 +28,7 @@ export async function startWorker({ metricsPort, ...options }: StartOptions): Pr
   redis.subscriber.on('message', (_channel: string, rid: RunId) => held.stop(rid, 'cancelled'))
   await redis.subscriber.subscribe(channels.cancel)
   for (const { config, queue } of providers.values()) await queue.setConcurrency(config.concurrency)
+  await settleSpool(deps)
   const workers = [...providers.values()].map((provider) =>
     createBullmqWorker({
       provider: provider.config.name,
