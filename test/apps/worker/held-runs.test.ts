@@ -25,7 +25,7 @@ test('a worker that missed the message of a cancel hears of it with its next sig
   const [cancelled, other] = [makeRunSpec(), makeRunSpec()]
   for (const spec of [cancelled, other]) {
     await store.accept({ spec, body: '{}', homeChannel: '', bufferSize: 10 })
-    await store.claim(spec.rid, spec.provider)
+    await store.claim(spec.rid, spec.provider, spec.rid)
   }
   const holds = [held.hold(cancelled.rid), held.hold(other.rid)] as const
   const end: RunEnd = {
