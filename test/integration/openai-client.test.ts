@@ -197,7 +197,8 @@ describe('its errors', () => {
     await expect(aborted).rejects.toThrow(APIUserAbortError)
     const late = client.chat.completions.create({ model, messages }, { timeout: 100, maxRetries: 0 })
     await expect(late).rejects.toThrow(APIConnectionTimeoutError)
-    await gateway().simulator.idle()
-    expect(gateway().simulator.journal().totals).toMatchObject({ calls: 2, closedBy: { finished: 2 } })
+    await expect
+      .poll(() => gateway().simulator.journal().totals, { timeout: 10_000 })
+      .toMatchObject({ calls: 2, closedBy: { finished: 2 } })
   })
 })
