@@ -5,7 +5,7 @@
 -- ARGV 1 rid, 2 milliseconds after which a silent holder is taken for dead, 3 the claimer's token
 -- Reply: { 'run', epoch, spec, body, home, now } | { 'salvage', epoch, spec, home, state }: the holder died
 --        after it had dispatched | { 'held' }: a living worker has it | { 'ended' } | { 'unknown' }
-local run = redis.call('HMGET', KEYS[1], 'state', 'epoch', 'spec', 'home', 'holder', 'claimedAt')
+local run = redis.call('HMGET', KEYS[1], 'state', 'epoch', 'spec', 'home', 'holder', 'claimedAt', 'appendedAt')
 local state = run[1]
 if not state then
   redis.call('ZREM', KEYS[3], ARGV[1])
@@ -24,11 +24,12 @@ if state == 'accepted' then
   redis.call('ZADD', KEYS[4], now, ARGV[1])
   return { 'run', epoch, run[3], redis.call('GET', KEYS[2]), run[4], now }
 end
--- Silence tells of a death only while Redis can be heard by somebody: after an outage all were silent.
+-- A frame is as good as a sign of life, which a busy worker may give late. And silence tells of a death only while
+-- Redis can be heard by somebody: after an outage all were silent.
 local limit = tonumber(ARGV[2])
 local since = tonumber(redis.call('HGET', KEYS[5], 'since') or now)
 local heard = tonumber(redis.call('ZSCORE', KEYS[4], ARGV[1]) or 0)
-if now - math.max(heard, since) < limit then return { 'held' } end
+if now - math.max(heard, since, tonumber(run[7] or 0)) < limit then return { 'held' } end
 redis.call('HSET', KEYS[1], 'epoch', epoch)
 redis.call('ZADD', KEYS[4], now, ARGV[1])
 return { 'salvage', epoch, run[3], run[4], state }

@@ -12,7 +12,9 @@ if tonumber(ARGV[3]) > last then
   if ARGV[3] - ARGV[4] > last then return 'gap' end
   local id = ARGV[2] .. '-' .. ARGV[3]
   redis.call('XADD', KEYS[2], id, 'n', ARGV[4], 'm', ARGV[5], 'd', ARGV[6])
-  redis.call('HSET', KEYS[1], 'state', 'streaming', 'seq', ARGV[3])
+  local time = redis.call('TIME')
+  local now = time[1] * 1000 + math.floor(time[2] / 1000)
+  redis.call('HSET', KEYS[1], 'state', 'streaming', 'seq', ARGV[3], 'appendedAt', now)
   local message = ARGV[1] .. '\n' .. id .. ' ' .. ARGV[4] .. '\n' .. ARGV[5] .. '\n' .. ARGV[6]
   if ARGV[7] ~= '' then redis.call('PUBLISH', ARGV[7], message) end
   redis.call('PUBLISH', ARGV[8], message)
