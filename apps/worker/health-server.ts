@@ -1,10 +1,18 @@
 import { createServer } from 'node:http'
 import { once } from 'node:events'
+import type { JobWorker } from '#libs/jobs'
 import type { WorkerDeps } from './deps.ts'
 
-/** Shows `/metrics` and `/healthz` of a worker, which has no other HTTP. Resolves when it listens. */
+/** A blocking wait for a job returns every five seconds. Past this, its connection is dead, whatever it says. */
+const silentMs = 12_000
+
+/**
+ * Shows `/metrics` and `/healthz` of a worker, which has no other HTTP. Resolves when it listens. A worker is well
+ * as long as Redis answers it: one whose connections are open and silent takes no jobs and does not know it.
+ */
 export async function startHealthServer(
-  { metrics, redis }: WorkerDeps,
+  { metrics, held }: WorkerDeps,
+  workers: readonly JobWorker[],
   address: { host: string; port: number },
 ): Promise<{ close(): void }> {
   const server = createServer((request, response) => {
@@ -17,7 +25,8 @@ export async function startHealthServer(
         () => answer(500, 'text/plain', 'The metrics could not be read.\n'),
       )
     } else if (request.url === '/healthz' || request.url === '/readyz') {
-      const isReady = redis.kernel.status === 'ready' && redis.jobs.status === 'ready'
+      const heardAtMs = Math.min(held.beatAtMs, ...workers.map((worker) => worker.heardAtMs))
+      const isReady = performance.now() - heardAtMs < silentMs
       answer(
         isReady ? 200 : 503,
         'application/json',

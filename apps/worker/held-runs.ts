@@ -22,6 +22,8 @@ export interface HeldRuns {
   stop(rid: RunId, reason: StopReason): void
   stopAll(reason: StopReason): void
   readonly count: number
+  /** When Redis last took a sign of life, as `performance.now()` tells time. */
+  readonly beatAtMs: number
   close(): void
 }
 
@@ -30,12 +32,14 @@ const beatIntervalMs = 3_000
 export function createHeldRuns(store: RunStore, onError: (error: unknown) => void): HeldRuns {
   const held = new Map<RunId, HeldRun>()
   let isBeating = false
+  let beatAtMs = performance.now()
   const beat = (): void => {
     if (isBeating) return
     isBeating = true
     store
       .beat([...held.keys()])
       .then((cancelled) => {
+        beatAtMs = performance.now()
         for (const rid of cancelled) held.get(rid)?.stop('cancelled')
       })
       .catch(onError)
@@ -68,6 +72,9 @@ export function createHeldRuns(store: RunStore, onError: (error: unknown) => voi
     stop: (rid, reason) => held.get(rid)?.stop(reason),
     stopAll: (reason) => {
       for (const run of held.values()) run.stop(reason)
+    },
+    get beatAtMs() {
+      return beatAtMs
     },
     get count() {
       return held.size

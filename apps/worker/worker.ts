@@ -42,7 +42,9 @@ export async function startWorker({ metricsPort, ...options }: StartOptions): Pr
   publishGauges(deps)
   const { host } = options.config.server
   const health =
-    metricsPort === undefined ? undefined : await startHealthServer(deps, { host, port: metricsPort })
+    metricsPort === undefined
+      ? undefined
+      : await startHealthServer(deps, workers, { host, port: metricsPort })
   return {
     providers: [...providers.keys()],
     async stop(drainMs) {

@@ -17,6 +17,11 @@ export interface JobWorkerOptions {
 
 /** Takes jobs from its creation on. */
 export interface JobWorker {
+  /**
+   * When it last heard from its queue, as `performance.now()` tells time; now, while it has all the jobs that it
+   * takes at once. A connection that is half open shows itself by this alone.
+   */
+  readonly heardAtMs: number
   /** Takes no more jobs; resolves when those at hand are done, however long they take. */
   close(): Promise<void>
 }
@@ -27,13 +32,21 @@ export interface JobWorker {
  * a lost lock stops nothing here.
  */
 export function createBullmqWorker(options: JobWorkerOptions): JobWorker {
+  let heardAtMs = performance.now()
+  let running = 0
   const worker = new Worker<Job>(
     options.provider,
     async (job) => {
+      heardAtMs = performance.now()
       const parsed = Job.safeParse(job.data)
       if (!parsed.success)
         throw new GatewayError('internal_error', `Job ${job.id} is not one that this release knows.`)
-      await options.process(parsed.data.rid)
+      running += 1
+      try {
+        await options.process(parsed.data.rid)
+      } finally {
+        running -= 1
+      }
     },
     {
       connection: options.redis,
@@ -47,5 +60,17 @@ export function createBullmqWorker(options: JobWorkerOptions): JobWorker {
     },
   )
   worker.on('error', options.onError)
-  return { close: () => worker.close() }
+  const backend = worker.getBackend()
+  const waitForJob = backend.waitForJob.bind(backend)
+  backend.waitForJob = async (timeout) => {
+    const found = await waitForJob(timeout)
+    heardAtMs = performance.now()
+    return found
+  }
+  return {
+    get heardAtMs() {
+      return running >= options.concurrency ? performance.now() : heardAtMs
+    },
+    close: () => worker.close(),
+  }
 }

@@ -15,7 +15,7 @@ export interface Fleet {
   /** The addresses of the API processes that live. */
   urls: () => string[]
   addApi(): Promise<TierProcess>
-  addWorker(): Promise<TierProcess>
+  addWorker(...args: string[]): Promise<TierProcess>
   redis: RedisProcess
   /** Looks into Redis, past the proxy. */
   client: Redis
@@ -66,9 +66,13 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
 
   const apis: TierProcess[] = []
   const workers: TierProcess[] = []
-  const start = async (tier: 'api' | 'worker', among: TierProcess[]): Promise<TierProcess> => {
+  const start = async (
+    tier: 'api' | 'worker',
+    among: TierProcess[],
+    args: string[] = [],
+  ): Promise<TierProcess> => {
     const logFile = join(directory, `${tier}-${among.length}.log`)
-    const process = await startTier(tier, ['--config', config, '--data-dir', directory], logFile)
+    const process = await startTier(tier, ['--config', config, '--data-dir', directory, ...args], logFile)
     among.push(process)
     return process
   }
@@ -77,7 +81,7 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
     workers,
     urls: () => apis.filter(({ isAlive }) => isAlive).map(({ ready }) => ready),
     addApi: () => start('api', apis),
-    addWorker: () => start('worker', workers),
+    addWorker: (...args) => start('worker', workers, args),
     redis,
     client,
     proxy,

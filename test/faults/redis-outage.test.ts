@@ -1,5 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { eventually } from '../support/gateway.ts'
+import { findFreePort } from '../support/redis-process.ts'
 import { providerName, startFleet, type Fleet } from './fleet.ts'
 import { readMany } from './read-many.ts'
 import { scaled } from './scale.ts'
@@ -64,7 +66,29 @@ test.each([1, 5, ...(scaled(0, 1) ? [15, 60] : [])])(
   scaled(60_000, 150_000),
 )
 
-test('a half-open Redis is noticed, and left for a new connection', async () => {
+/** Every answer of a worker's health check, as long as it is asked for. */
+function watchHealth(port: number): { seen: readonly number[]; stop(): Promise<void> } {
+  const seen: number[] = []
+  let isOver = false
+  const watching = (async () => {
+    while (!isOver) {
+      seen.push((await fetch(`http://127.0.0.1:${port}/healthz`)).status)
+      await sleep(200)
+    }
+  })()
+  return {
+    seen,
+    async stop() {
+      isOver = true
+      await watching
+    },
+  }
+}
+
+test('a half-open Redis is noticed, shown by the health check, and left for a new connection', async () => {
+  const port = await findFreePort()
+  await fleet.addWorker('--metrics-port', String(port))
+  const health = watchHealth(port)
   const model = 'lorem?tokens=100&gap_ms=50'
   const reading = readMany(fleet, { name: 'half-open', streams: 20, model, deadlineMs: 60_000 })
   await sleep(1_000)
@@ -78,6 +102,9 @@ test('a half-open Redis is noticed, and left for a new connection', async () => 
   expect(recoveredMs).toBeLessThan(recoveryMs)
   const { verdict, completed, failed } = await judge(fleet, results, { model })
   expect({ verdict, completed, failed }).toEqual({ verdict: clean, completed: 20, failed: {} })
+  const isWellAgain = (): boolean => health.seen.includes(503) && health.seen.at(-1) === 200
+  await eventually('the worker is unwell, and well again', isWellAgain, recoveryMs)
+  await health.stop()
 }, 90_000)
 
 test('answers of Redis that are lost double nothing', async () => {
