@@ -32,8 +32,9 @@ export async function up(args: string[]): Promise<number> {
     return 1
   }
   for (const warning of loaded.warnings) console.error(`Warning: ${formatProblems([warning])}\n`)
-  const stopping = new AbortController()
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => stopping.abort())
+  // A promise and no event, since it may come while nobody waits for it yet.
+  const { promise: stopped, resolve: stop } = Promise.withResolvers<'stopped'>()
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => stop('stopped'))
   const { config } = loaded
   const redis = config.redis.url === undefined ? await openPrivateRedis(config) : undefined
   try {
@@ -42,7 +43,7 @@ export async function up(args: string[]): Promise<number> {
       REDIS_URL: redis?.url ?? config.redis.url,
       NODE_COMPILE_CACHE: join(config.dataDir, 'compile-cache'),
     })
-    return await runTiers(config, { args, environment }, stopping.signal)
+    return await runTiers(config, { args, environment }, stopped)
   } finally {
     await redis?.close()
   }
@@ -63,16 +64,14 @@ interface TierStart {
   environment: Environment
 }
 
-async function runTiers(config: Config, start: TierStart, stopping: AbortSignal): Promise<number> {
+async function runTiers(config: Config, start: TierStart, stopped: Promise<'stopped'>): Promise<number> {
   const tiers = ['api', 'worker'].map((tier) => startTier(tier, start))
-  const gone = Promise.race(tiers.map(({ child }) => once(child, 'exit')))
-  const stopped = once(stopping, 'abort')
+  const gone = Promise.race(tiers.map(({ child }) => once(child, 'exit'))).then(() => 'gone' as const)
   try {
     const ready = Promise.all(tiers.map(({ ready: isReady }) => isReady))
-    const first = await Promise.race([ready, gone.then(() => undefined), stopped.then(() => undefined)])
-    if (first?.[0] !== undefined) console.log(banner(config, first[0]))
-    await Promise.race([gone, stopped])
-    return stopping.aborted ? 0 : 1
+    const first = await Promise.race([ready, gone, stopped])
+    if (Array.isArray(first)) console.log(banner(config, first[0] ?? ''))
+    return (await Promise.race([gone, stopped])) === 'stopped' ? 0 : 1
   } finally {
     await Promise.all(tiers.map(({ child }) => stopTier(child)))
   }
