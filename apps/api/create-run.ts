@@ -56,7 +56,12 @@ async function answerStream(deps: ApiDeps, prepared: Prepared, reply: FastifyRep
     delivery.detach()
     throw error
   }
-  if (rid === spec.rid) return reply
+  if (rid === spec.rid) {
+    delivery.start()
+    // Who left while the run was being written down could not cancel it then.
+    if (reply.raw.closed) leaveRun(deps, spec)
+    return reply
+  }
   delivery.detach()
   reply.header('idempotent-replayed', 'true')
   return streamFound(deps, await findRun(deps, rid, spec.tenant), { after: -1, isReconnect: false }, reply)

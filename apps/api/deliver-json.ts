@@ -47,7 +47,8 @@ export async function waitForEnd(
   const onClose = (): void => {
     if (!reply.raw.writableEnded) resolve('left')
   }
-  reply.raw.once('close', onClose)
+  if (reply.raw.closed) onClose()
+  else reply.raw.once('close', onClose)
   try {
     return await Promise.race([waiter.ended, stopped])
   } finally {

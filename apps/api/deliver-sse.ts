@@ -17,6 +17,8 @@ import { openingOf, streamHeaders } from './response-headers.ts'
 export interface SseDelivery extends OpenStream, Reader {
   /** To be called once, with what feeds the delivery. */
   attach(following: Following): void
+  /** From now on the stream may begin without a frame, and is kept alive. */
+  start(): void
   /** Lets go of a connection on which nothing was sent yet: somebody else will answer. */
   detach(): void
 }
@@ -72,6 +74,9 @@ export function deliverSse(options: SseOptions): SseDelivery {
       delivery.following = following
       if (delivery.state === 'done') following.stop()
     },
+    start() {
+      if (delivery.state !== 'done') openStreams.add(result)
+    },
     detach() {
       finish(delivery)
       delivery.following?.stop()
@@ -91,7 +96,6 @@ export function deliverSse(options: SseOptions): SseDelivery {
     options.onLeave?.()
   }
   response.on('drain', onDrain).once('close', onClose)
-  openStreams.add(result)
   delivery.release = () => {
     openStreams.remove(result)
     response.removeListener('drain', onDrain).removeListener('close', onClose)

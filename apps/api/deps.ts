@@ -1,7 +1,7 @@
 import type { Config } from '#config'
 import { createRunId } from '#libs/core'
 import { createBullmqQueue, type JobQueue } from '#libs/jobs'
-import { connectRedis, type Redis } from '#libs/redis'
+import { connectRedis, keys, withLock, type Redis } from '#libs/redis'
 import { createRouter, type Router } from '#libs/routing'
 import { createArchive, createRedisRunStore, type Archive, type RunStore } from '#libs/runs'
 import { openObjectStore } from '#libs/storage'
@@ -54,7 +54,10 @@ export async function createApiDeps({ config, redisUrl, logger }: ApiOptions): P
     store: createRedisRunStore(redis, { retainMs: config.redis.retainMs }),
     log,
     readers,
-    archive: createArchive({ store: objects }),
+    archive: createArchive({
+      store: objects,
+      exclusively: (tenant, act) => withLock(redis, keys.erasing(tenant), act),
+    }),
     queues,
     router: createRouter({ models: config.models, providers: config.providers.map(({ name }) => name) }),
     authenticate: createAuthenticate(config.keys),

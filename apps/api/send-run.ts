@@ -57,6 +57,7 @@ export async function streamFound(
     // The log holds a whole answer as one entry, whatever number of frames it is told in.
     const start = spec.stream ? { epoch: 0, seq: cursor.after } : beforeAll
     delivery.attach(deps.readers.follow(spec.rid, spec.tenant, start, delivery))
+    delivery.start()
     return reply
   }
   return replayArchived(deps, found, cursor, reply)

@@ -3,7 +3,7 @@ import type { Config, ProviderConfig } from '#config'
 import { createBullmqQueue, type JobQueue } from '#libs/jobs'
 import { createKeyPool, type KeyPool } from '#libs/keys'
 import { connectProvider, findProviderSpec, type ConnectedProvider, type ProviderSpec } from '#libs/providers'
-import { connectRedis, type Redis } from '#libs/redis'
+import { connectRedis, keys, withLock, type Redis } from '#libs/redis'
 import { createArchive, createRedisRunStore, type Archive, type RunStore } from '#libs/runs'
 import { openObjectStore } from '#libs/storage'
 import { createRedisStreamLog, type StreamLog } from '#libs/streams'
@@ -71,7 +71,10 @@ export async function createWorkerDeps({ config, only, logger }: WorkerOptions):
   const log = createRedisStreamLog(kernel)
   const pump = createAppendPump(log)
   const held = createHeldRuns(store, (error) => logger.warn({ err: error }, 'sign of life failed'))
-  const archive = createArchive({ store: objects })
+  const archive = createArchive({
+    store: objects,
+    exclusively: (tenant, act) => withLock(kernel, keys.erasing(tenant), act),
+  })
   const archiver = createArchiver({ archive, store, logger })
   const served = config.providers.filter(({ name }) => only === undefined || only.includes(name))
   const providers = new Map(served.map((provider) => [provider.name, toWorkerProvider(provider, jobs)]))

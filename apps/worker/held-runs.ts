@@ -21,6 +21,8 @@ export interface HeldRuns {
   hold(rid: RunId): HeldRun
   stop(rid: RunId, reason: StopReason): void
   stopAll(reason: StopReason): void
+  /** Set when the worker was told to stop. */
+  isDraining: boolean
   readonly count: number
   /** When Redis last took a sign of life, as `performance.now()` tells time. */
   readonly beatAtMs: number
@@ -70,6 +72,7 @@ export function createHeldRuns(store: RunStore, onError: (error: unknown) => voi
       return run
     },
     stop: (rid, reason) => held.get(rid)?.stop(reason),
+    isDraining: false,
     stopAll: (reason) => {
       for (const run of held.values()) run.stop(reason)
     },

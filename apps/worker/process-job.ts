@@ -26,6 +26,8 @@ export async function processJob(deps: WorkerDeps, provider: WorkerProvider, rid
       case 'salvage':
         return salvageRun(deps, claim)
       case 'held':
+        // It is in good hands, and this worker is about to go.
+        if (deps.held.isDraining) return
         await sleep(heldPollMs)
         break
       case 'ended':

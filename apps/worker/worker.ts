@@ -48,6 +48,7 @@ export async function startWorker({ metricsPort, ...options }: StartOptions): Pr
   return {
     providers: [...providers.keys()],
     async stop(drainMs) {
+      held.isDraining = true
       const limit = setTimeout(() => held.stopAll('drained'), drainMs)
       await Promise.all(workers.map((worker) => worker.close()))
       clearTimeout(limit)

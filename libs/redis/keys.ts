@@ -32,6 +32,8 @@ export const keys = {
   runsOf: (tenant: string) => `mr:runs:${tenant}`,
   /** Sorted set: those of them that the client asked to have listed (`store: true`). */
   storedOf: (tenant: string) => `mr:stored:${tenant}`,
+  /** String: who rewrites a tenant's archive at the moment. */
+  erasing: (tenant: string) => `mr:erasing:${tenant}`,
   /** Hash: what an Idempotency-Key stands for. */
   idempotency: (tenant: string, digest: string) => `mr:idem:${tenant}:${digest}`,
 } as const

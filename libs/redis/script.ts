@@ -87,7 +87,7 @@ interface Call {
   reject: (error: unknown) => void
 }
 
-/** The file as a function of its own KEYS and ARGV, and a loop over the calls. */
+/** The file as a function of its own KEYS and ARGV, and a loop over the calls, of which one may fail alone. */
 function batched(lua: string, numberOfKeys: number): string {
   return `local function run(KEYS, ARGV)
 ${lua}
@@ -96,10 +96,13 @@ local calls = #KEYS / ${numberOfKeys}
 local width = #ARGV / calls
 local replies = {}
 for call = 1, calls do
-  replies[call] = run(
+  local done, reply = pcall(
+    run,
     { unpack(KEYS, (call - 1) * ${numberOfKeys} + 1, call * ${numberOfKeys}) },
     { unpack(ARGV, (call - 1) * width + 1, call * width) }
   )
+  if not done and type(reply) ~= 'table' then reply = redis.error_reply(tostring(reply)) end
+  replies[call] = reply
 end
 return replies`
 }

@@ -18,8 +18,7 @@ export interface Archive {
   read(rid: RunId, tenant: string): Promise<string | undefined>
   /**
    * Overwrites the run's text wherever it lies; false if this tenant has no such run here. The caller sees to it
-   * that no two erasures of one tenant run at once, since each rewrites whole segments, and that the run is not
-   * written again.
+   * that the run is not written again.
    */
   erase(rid: RunId, tenant: string): Promise<boolean>
 }
@@ -33,6 +32,8 @@ export interface WriteOutcome {
 /** Where segments go and how large they grow. */
 export interface ArchiveOptions {
   store: ObjectStore
+  /** Lets no two erasures of one tenant run at once, on whatever machine: each rewrites whole segments. */
+  exclusively: <T>(tenant: string, act: () => Promise<T>) => Promise<T>
   /** Bytes of lines in one segment; erasing a run reads and writes a whole one. Default 8 MiB. */
   maxSegmentBytes?: number
 }
@@ -45,7 +46,7 @@ const maxCachedRuns = 50_000
 const tenantPattern = /^[a-z0-9][a-z0-9_-]{0,62}$/
 
 /** The archive in this store, which stays its owner's. Indexes of segments read last are kept in memory. */
-export function createArchive({ store, maxSegmentBytes = 8_388_608 }: ArchiveOptions): Archive {
+export function createArchive({ store, exclusively, maxSegmentBytes = 8_388_608 }: ArchiveOptions): Archive {
   const indexes = createIndexCache(maxCachedRuns)
 
   async function candidates(rid: RunId, tenant: string): Promise<string[]> {
@@ -66,26 +67,20 @@ export function createArchive({ store, maxSegmentBytes = 8_388_608 }: ArchiveOpt
     return isBlank(line) ? undefined : line
   }
 
+  async function eraseFrom(keys: readonly string[], rid: RunId): Promise<boolean> {
+    let erased = false
+    await eachOf(keys, async (key) => {
+      if ((await readLine(key, rid)) === undefined) return
+      const body = await store.get(key)
+      if (!body || !blankRun(body, rid)) return
+      await store.put(key, body)
+      erased = true
+    })
+    return erased
+  }
+
   return {
-    async write(records) {
-      const failed: WriteOutcome['failed'] = []
-      const valid = records.filter((record) => {
-        const error = refusal(record)
-        if (error) failed.push({ rids: [record.rid], error })
-        return !error
-      })
-      const stored: RunId[] = []
-      await eachOf(encodeSegments(valid, maxSegmentBytes), async ({ key, body, rids }: Segment) => {
-        try {
-          // `exists` is as good: the key tells which runs are in it, and an erasure in it must stand.
-          await store.put(key, body, { onlyIfAbsent: true })
-          stored.push(...rids)
-        } catch (error) {
-          failed.push({ rids, error })
-        }
-      })
-      return { stored, failed }
-    },
+    write: (records) => writeSegments(store, records, maxSegmentBytes),
 
     async read(rid, tenant) {
       let line: string | undefined
@@ -96,17 +91,35 @@ export function createArchive({ store, maxSegmentBytes = 8_388_608 }: ArchiveOpt
     },
 
     async erase(rid, tenant) {
-      let erased = false
-      await eachOf(await candidates(rid, tenant), async (key) => {
-        if ((await readLine(key, rid)) === undefined) return
-        const body = await store.get(key)
-        if (!body || !blankRun(body, rid)) return
-        await store.put(key, body)
-        erased = true
-      })
-      return erased
+      const keys = await candidates(rid, tenant)
+      if (keys.length === 0) return false
+      return exclusively(tenant, () => eraseFrom(keys, rid))
     },
   }
+}
+
+async function writeSegments(
+  store: ObjectStore,
+  records: readonly ArchiveRecord[],
+  maxSegmentBytes: number,
+): Promise<WriteOutcome> {
+  const failed: WriteOutcome['failed'] = []
+  const valid = records.filter((record) => {
+    const error = refusal(record)
+    if (error) failed.push({ rids: [record.rid], error })
+    return !error
+  })
+  const stored: RunId[] = []
+  await eachOf(encodeSegments(valid, maxSegmentBytes), async ({ key, body, rids }: Segment) => {
+    try {
+      // `exists` is as good: the key tells which runs are in it, and an erasure in it must stand.
+      await store.put(key, body, { onlyIfAbsent: true })
+      stored.push(...rids)
+    } catch (error) {
+      failed.push({ rids, error })
+    }
+  })
+  return { stored, failed }
 }
 
 /** The index and the bytes that were read to get it, which are absent if the object is. */

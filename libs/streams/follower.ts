@@ -25,6 +25,8 @@ export interface Follower {
   stale: boolean
   /** When it last heard or asked, for the watchdog. */
   heardAt: number
+  /** Since when a run whose home is here was not to be found. */
+  missingSince: number | undefined
 }
 
 /**
@@ -39,6 +41,9 @@ export interface Reader {
   /** The tenant has no such run here (any more), or the log could not be read. Nothing comes after it. */
   lost(error: unknown): void
 }
+
+/** After so long, a run that is not to be found is gone. */
+const expectedWithinMs = 30_000
 
 /** What followers need of their surroundings. */
 export interface FollowerHost {
@@ -73,7 +78,8 @@ export async function readPage(host: FollowerHost, follower: Follower): Promise<
   follower.heardAt = Date.now()
   const page = await host.log.read(follower.rid, follower.tenant, follower.cursor)
   if (!isReading()) return
-  if (page === undefined) return finish(host, follower, () => follower.reader.lost(undefined))
+  if (page === undefined) return miss(host, follower)
+  follower.missingSince = undefined
   for (const entry of page.entries) {
     deliver(host, follower, entry)
     if (!isReading()) return
@@ -85,6 +91,16 @@ export async function readPage(host: FollowerHost, follower: Follower): Promise<
   } else {
     follower.state = 'live'
   }
+}
+
+/**
+ * The run is not there. One whose home is here may be on its way to Redis, or on its way back: its worker writes it
+ * down again when Redis has lost it.
+ */
+function miss(host: FollowerHost, follower: Follower): void {
+  follower.missingSince ??= follower.heardAt
+  if (follower.home && follower.heardAt - follower.missingSince < expectedWithinMs) follower.state = 'live'
+  else finish(host, follower, () => follower.reader.lost(undefined))
 }
 
 function deliver(host: FollowerHost, follower: Follower, entry: LogEntry): void {

@@ -108,7 +108,17 @@ export async function createReaders(options: ReadersOptions): Promise<Readers> {
 function newFollower(rid: RunId, tenant: string, reader: Reader, cursor: Cursor, home: boolean): Follower {
   // A follower that must read first begins as one that is full: it is deaf until it has read.
   const state = home ? 'live' : 'full'
-  return { rid, tenant, reader, home, cursor, state, stale: false, heardAt: Date.now() }
+  return {
+    rid,
+    tenant,
+    reader,
+    home,
+    cursor,
+    state,
+    stale: false,
+    heardAt: Date.now(),
+    missingSince: undefined,
+  }
 }
 
 function createReadQueue(

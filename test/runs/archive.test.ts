@@ -11,6 +11,9 @@ import { connectS3Store, openDirectoryStore } from '#libs/storage'
 import type { S3TestServer } from '../support/s3.ts'
 import { startS3 } from '../support/s3.ts'
 
+/** One process, one erasure at a time. */
+const exclusively = <T>(_tenant: string, act: () => Promise<T>): Promise<T> => act()
+
 const noon = Date.UTC(2026, 2, 4, 12, 0)
 
 function runIdAt(timeMs: number): string {
@@ -59,7 +62,7 @@ describe.each(Object.entries(stores))('archive in %s', (_name, open) => {
     await opened.release()
   })
   beforeEach(() => {
-    archive = createArchive({ store })
+    archive = createArchive({ store, exclusively })
     tenant = newTenant()
   })
 
@@ -68,7 +71,7 @@ describe.each(Object.entries(stores))('archive in %s', (_name, open) => {
     const segmentBytes = fc.integer({ min: 1, max: 2000 })
     await fc.assert(
       fc.asyncProperty(texts, segmentBytes, async (written, maxSegmentBytes) => {
-        const small = createArchive({ store, maxSegmentBytes })
+        const small = createArchive({ store, exclusively, maxSegmentBytes })
         const owner = newTenant()
         const records = written.map((text, index) =>
           recordAt(noon + index * 7919, owner, `${text}\n\u2028🌾`),
@@ -163,7 +166,7 @@ describe.each(Object.entries(stores))('archive in %s', (_name, open) => {
     expect(Buffer.byteLength(rest)).toBe(size)
     expect(await archive.read(erased!.rid, tenant)).toBeUndefined()
     expect(await archive.read(before!.rid, tenant)).toBe(before!.line)
-    expect(await createArchive({ store }).read(after!.rid, tenant)).toBe(after!.line)
+    expect(await createArchive({ store, exclusively }).read(after!.rid, tenant)).toBe(after!.line)
     expect(await archive.erase(erased!.rid, tenant)).toBe(false)
   })
 
@@ -178,7 +181,7 @@ describe.each(Object.entries(stores))('archive in %s', (_name, open) => {
   test('a reader that knew the index before the erasure gets nothing', async () => {
     const records = [recordAt(noon, tenant), recordAt(noon + 1, tenant)]
     await archive.write(records)
-    const reader = createArchive({ store })
+    const reader = createArchive({ store, exclusively })
     expect(await reader.read(records[0]!.rid, tenant)).toBe(records[0]!.line)
     await archive.erase(records[0]!.rid, tenant)
     expect(await reader.read(records[0]!.rid, tenant)).toBeUndefined()
@@ -225,7 +228,7 @@ describe('archive in a failing S3', () => {
   beforeEach(async () => {
     server = await startS3()
     store = await connectS3Store(server.options)
-    archive = createArchive({ store })
+    archive = createArchive({ store, exclusively })
     return async () => {
       await store.close()
       await server.close()

@@ -31,7 +31,7 @@ afterAll(async () => {
 
 function open(eraseFails = false) {
   const store = createRedisRunStore(redis, { retainMs: 60_000 })
-  const archive = createArchive({ store: objects })
+  const archive = createArchive({ store: objects, exclusively: (_tenant, act) => act() })
   const erase = (): Promise<boolean> => Promise.reject(new Error('the store is away'))
   const logger = createLogger({ level: 'silent', name: 'test' })
   return {
