@@ -28,7 +28,7 @@ export const keys = {
   alive: 'mr:alive',
   /** Sorted set: ended runs that the archive does not hold yet, by time of ending. */
   outbox: 'mr:outbox',
-  /** Sorted set: a tenant's runs by time of acceptance, cut to the newest. */
+  /** Sorted set: a tenant's runs by the time in their ids, cut to the newest. */
   runsOf: (tenant: string) => `mr:runs:${tenant}`,
   /** Sorted set: those of them that the client asked to have listed (`store: true`). */
   storedOf: (tenant: string) => `mr:stored:${tenant}`,

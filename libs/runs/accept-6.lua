@@ -2,7 +2,8 @@
 -- the second finds the run and changes nothing.
 -- KEYS 1 run, 2 body, 3 waiting, 4 runs of the tenant, 5 stored runs of the tenant, 6 idempotency entry
 -- ARGV 1 rid, 2 tenant, 3 spec, 4 body, 5 home channel, 6 provider, 7 buffer size, 8 most runs listed,
---      9 '1' to list it as stored, 10 digest of the body, or '' without an idempotency key, 11 its lifetime in ms
+--      9 '1' to list it as stored, 10 digest of the body, or '' without an idempotency key, 11 its lifetime in ms,
+--      12 time of the id
 -- Reply: { 'accepted' } | { 'queue_full', waiting } | { 'attached', rid } | { 'key_reused' }
 if redis.call('EXISTS', KEYS[1]) == 1 then return { 'accepted' } end
 if ARGV[10] ~= '' then
@@ -20,10 +21,10 @@ redis.call('HSET', KEYS[1], 'tenant', ARGV[2], 'state', 'accepted', 'epoch', 0, 
   'home', ARGV[5], 'provider', ARGV[6])
 redis.call('SET', KEYS[2], ARGV[4])
 redis.call('ZADD', KEYS[3], now, ARGV[1])
-redis.call('ZADD', KEYS[4], now, ARGV[1])
+redis.call('ZADD', KEYS[4], ARGV[12], ARGV[1])
 redis.call('ZREMRANGEBYRANK', KEYS[4], 0, -ARGV[8] - 1)
 if ARGV[9] == '1' then
-  redis.call('ZADD', KEYS[5], now, ARGV[1])
+  redis.call('ZADD', KEYS[5], ARGV[12], ARGV[1])
   redis.call('ZREMRANGEBYRANK', KEYS[5], 0, -ARGV[8] - 1)
 end
 if ARGV[10] ~= '' then

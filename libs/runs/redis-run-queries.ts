@@ -1,4 +1,4 @@
-import type { RunId } from '#libs/core'
+import { runIdTimeMs, type RunId } from '#libs/core'
 import { defineScript, keys, type Redis } from '#libs/redis'
 import { fromFields, runFields } from './run-fields.ts'
 import type { Backlog, Recovered, RunQueries, RunQuery } from './run-store.ts'
@@ -46,15 +46,24 @@ async function listRuns(
   const { stored, after, limit, order } = query
   const key = stored ? keys.storedOf(tenant) : keys.runsOf(tenant)
   const newestFirst = order === 'desc'
-  let start = 0
-  if (after !== undefined) {
-    const rank = newestFirst ? await redis.zrevrank(key, after) : await redis.zrank(key, after)
-    if (rank === null) return { rids: [], hasMore: false }
-    start = rank + 1
-  }
+  const start = after === undefined ? 0 : await placeAfter(redis, key, after, newestFirst)
   const range = [String(start), String(start + limit)] as const
   const rids = newestFirst ? await redis.zrevrange(key, ...range) : await redis.zrange(key, ...range)
   return { rids: rids.slice(0, limit), hasMore: rids.length > limit }
+}
+
+/** Where a page goes on. An item that was deleted meanwhile has left a gap in the order, which its id tells. */
+async function placeAfter(redis: Redis, key: string, after: RunId, newestFirst: boolean): Promise<number> {
+  const rank = newestFirst ? await redis.zrevrank(key, after) : await redis.zrank(key, after)
+  if (rank !== null) return rank + 1
+  const time = runIdTimeMs(after)
+  const [count, older, twins] = await Promise.all([
+    redis.zcard(key),
+    redis.zcount(key, '-inf', `(${time}`),
+    redis.zrangebyscore(key, time, time),
+  ])
+  const before = older + twins.filter((rid) => rid < after).length
+  return newestFirst ? count - before : before
 }
 
 async function readBacklog(redis: Redis, key: string): Promise<Backlog> {

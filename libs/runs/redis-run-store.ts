@@ -1,4 +1,4 @@
-import type { RunId } from '#libs/core'
+import { runIdTimeMs, type RunId } from '#libs/core'
 import {
   bodyPrefix,
   channels,
@@ -107,7 +107,7 @@ function restoreArguments(claimed: Extract<ClaimResult, { status: 'run' }>): [st
   const run = [rid, tenant, epoch, JSON.stringify(spec), body, homeChannel, provider, claimedAtMs]
   return [
     [keys.run(rid), keys.body(rid), keys.running, ...lists],
-    [...run, store ? '1' : '0'],
+    [...run, store ? '1' : '0', runIdTimeMs(rid)],
   ]
 }
 
@@ -127,7 +127,7 @@ function acceptArguments({ spec, body, homeChannel, bufferSize, idempotency }: A
   const run = [rid, tenant, JSON.stringify(spec), body, homeChannel, provider]
   const limits = [bufferSize, listedRuns]
   const flags = [store ? '1' : '0', idempotency?.bodyDigest ?? '', idempotencyLifetimeMs]
-  return [...run, ...limits, ...flags]
+  return [...run, ...limits, ...flags, runIdTimeMs(rid)]
 }
 
 function toAcceptResult([status, detail]: [AcceptResult['status'], (string | number)?]): AcceptResult {

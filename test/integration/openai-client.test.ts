@@ -122,6 +122,19 @@ describe('the openai package', () => {
     expect(left.data.map(({ id }) => id)).toEqual(ids.slice(1))
   })
 
+  test.each(['asc', 'desc'] as const)('deletes all that it lists %s, while it lists', async (order) => {
+    const metadata = { order }
+    const create = () => client.chat.completions.create({ model: 'house', messages, store: true, metadata })
+    await Promise.all(Array.from({ length: 7 }, create))
+    let deleted = 0
+    for await (const { id } of client.chat.completions.list({ limit: 2, order })) {
+      await client.chat.completions.delete(id)
+      deleted += 1
+    }
+    expect(deleted).toBeGreaterThanOrEqual(7)
+    expect((await client.chat.completions.list()).data).toEqual([])
+  })
+
   test('sees the models', async () => {
     const { data } = await client.models.list()
     expect(data.map(({ id }) => id)).toContain('house')
