@@ -1,7 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { RunId } from '#libs/core'
 import type { Dialect } from '#libs/dialects'
-import { isEnded } from '#libs/runs'
+import type { RunSpec } from '#libs/runs'
 import { beforeAll } from '#libs/streams'
 import { readLastEventId } from './cursor.ts'
 import { createEndWaiter, waitForEnd, type EndedRun } from './deliver-json.ts'
@@ -9,7 +9,7 @@ import type { ApiDeps } from './deps.ts'
 import { findRun } from './find-run.ts'
 import { toJob } from './job-resource.ts'
 import { readPrefer } from './prefer.ts'
-import { openingOf, runHeaders } from './response-headers.ts'
+import { locationOf, openingOf, runHeaders } from './response-headers.ts'
 import { leaveRun, openStream, sendEnded, sendFailure, streamFound } from './send-run.ts'
 import { accept, prepare, type Prepared } from './submit.ts'
 
@@ -69,7 +69,6 @@ async function answerStream(deps: ApiDeps, prepared: Prepared, reply: FastifyRep
 
 async function answerWhole(deps: ApiDeps, prepared: Prepared, reply: FastifyReply): Promise<FastifyReply> {
   const { spec } = prepared
-  const { syncWaitMs } = deps.config.server
   const waiter = createEndWaiter()
   const following = deps.readers.followNew(spec.rid, spec.tenant, waiter.reader)
   let rid: RunId
@@ -82,10 +81,13 @@ async function answerWhole(deps: ApiDeps, prepared: Prepared, reply: FastifyRepl
   if (rid !== spec.rid) {
     following.stop()
     reply.header('idempotent-replayed', 'true')
-    return waitForFound(deps, rid, spec.tenant, syncWaitMs, reply)
+    return waitForFound(deps, spec, rid, reply)
   }
-  reply.headers(runHeaders(spec))
-  const ended = await waitForEnd(waiter, following, reply, { rid, waitMs: syncWaitMs })
+  const ended = await waitForEnd(waiter, following, reply, {
+    rid,
+    location: locationOf(spec, rid),
+    waitMs: deps.config.server.syncWaitMs,
+  })
   if (ended === 'left') {
     leaveRun(deps, spec)
     return reply
@@ -112,18 +114,18 @@ async function sendWhole(
 /** Waits for the end of a run that somebody else began, and answers with it. */
 async function waitForFound(
   deps: ApiDeps,
+  asked: RunSpec,
   rid: RunId,
-  tenant: string,
-  waitMs: number,
   reply: FastifyReply,
 ): Promise<FastifyReply> {
-  const found = await findRun(deps, rid, tenant)
-  if (isEnded(found.run)) return sendEnded(deps, found, reply)
-  reply.headers(runHeaders(found.run.spec))
   const waiter = createEndWaiter()
-  const following = deps.readers.follow(rid, tenant, beforeAll, waiter.reader)
-  const ended = await waitForEnd(waiter, following, reply, { rid, waitMs })
-  return ended === 'left' ? reply : sendEnded(deps, await findRun(deps, rid, tenant), reply)
+  const following = deps.readers.follow(rid, asked.tenant, beforeAll, waiter.reader)
+  const ended = await waitForEnd(waiter, following, reply, {
+    rid,
+    location: locationOf(asked, rid),
+    waitMs: deps.config.server.syncWaitMs,
+  })
+  return ended === 'left' ? reply : sendEnded(deps, await findRun(deps, rid, asked.tenant), reply)
 }
 
 /** 202 with the job, or after `waitMs` at most with the run as it is then. */

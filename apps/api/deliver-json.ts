@@ -40,10 +40,13 @@ export async function waitForEnd(
   waiter: EndWaiter,
   following: Following,
   reply: FastifyReply,
-  options: { rid: RunId; waitMs: number },
+  options: { rid: RunId; location: string; waitMs: number },
 ): Promise<EndedRun | undefined | 'left'> {
   const { promise: stopped, resolve, reject } = Promise.withResolvers<'left'>()
-  const timer = setTimeout(() => reject(waitExceeded(options.rid)), options.waitMs)
+  const timer = setTimeout(() => {
+    reply.header('location', options.location)
+    reject(waitExceeded(options.rid))
+  }, options.waitMs)
   const onClose = (): void => {
     if (!reply.raw.writableEnded) resolve('left')
   }

@@ -38,13 +38,14 @@ export interface ApiOptions {
 export async function createApiDeps({ config, redisUrl, logger }: ApiOptions): Promise<ApiDeps> {
   const onError = (error: unknown): void => logger.warn({ err: error }, 'redis connection trouble')
   const objects = await openObjectStore(config.storage)
-  const [redis, subscriber] = await Promise.all([
+  const [redis, jobs, subscriber] = await Promise.all([
+    connectRedis(redisUrl, 'request', { onError }),
     connectRedis(redisUrl, 'request', { onError }),
     connectRedis(redisUrl, 'subscriber', { onError }),
   ])
   const log = createRedisStreamLog(redis)
   const readers = await createReaders({ subscriber, log, process: createRunId('run_'), onError })
-  const queues = new Map(config.providers.map(({ name }) => [name, createBullmqQueue(name, redis)]))
+  const queues = new Map(config.providers.map(({ name }) => [name, createBullmqQueue(name, jobs)]))
   const openStreams = createOpenStreams(config.server)
   return {
     config,
@@ -69,6 +70,7 @@ export async function createApiDeps({ config, redisUrl, logger }: ApiOptions): P
       for (const queue of queues.values()) await queue.close()
       await objects.close()
       subscriber.disconnect()
+      jobs.disconnect()
       redis.disconnect()
     },
   }

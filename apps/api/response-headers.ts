@@ -1,9 +1,14 @@
 import type { RunEnd, RunOpening, RunSpec } from '#libs/runs'
 
+/** Where a run can be read again that answers a request such as `spec`'s. */
+export function locationOf(spec: RunSpec, rid = spec.rid): string {
+  return `${spec.endpoint}/${rid}`
+}
+
 /** What every answer about a run tells in its headers, as far as it is known when they are sent. */
 export function runHeaders(spec: RunSpec, opening?: RunOpening): Record<string, string> {
   return {
-    location: `${spec.endpoint}/${spec.rid}`,
+    location: locationOf(spec),
     'x-millrace-run': spec.rid,
     'x-millrace-provider': opening?.provider ?? spec.provider,
     'x-millrace-model': opening?.target ?? spec.target,

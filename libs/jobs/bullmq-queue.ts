@@ -20,6 +20,10 @@ interface Pending {
   reject: (error: unknown) => void
 }
 
+function toJob({ rid, priority }: Pending) {
+  return { name: 'run', data: { version: 1 as const, rid }, opts: { jobId: rid, priority } }
+}
+
 /** The queue of a provider as BullMQ keeps it. The connection stays its owner's. */
 export function createBullmqQueue(provider: string, redis: Redis): JobQueue {
   const queue = new Queue<Job>(provider, {
@@ -37,13 +41,11 @@ export function createBullmqQueue(provider: string, redis: Redis): JobQueue {
     const batch = pending
     pending = []
     try {
-      await queue.addBulk(
-        batch.map(({ rid, priority }) => ({
-          name: 'run',
-          data: { version: 1, rid },
-          opts: { jobId: rid, priority },
-        })),
-      )
+      const jobs = batch.map(toJob)
+      const [only] = jobs
+      // A job that is alone needs no pipeline, which is most of what adding it would cost.
+      if (jobs.length === 1 && only !== undefined) await queue.add(only.name, only.data, only.opts)
+      else await queue.addBulk(jobs)
       for (const entry of batch) entry.resolve()
     } catch (error) {
       for (const entry of batch) entry.reject(error)

@@ -10,6 +10,10 @@ import { Redis, type RedisOptions } from 'ioredis'
  *   what notices a half-open connection: without it a blocking client never comes back (the blocking wait is
  *   5 s, so 15 s of silence is none of its making).
  * - `subscriber`: for pub/sub, with its own liveness ping (see `streams`).
+ *
+ * Automatic pipelining is off: a pipeline of ioredis begins by going through every script that its connection knows,
+ * which costs more than it saves now that what is frequent travels in batches (see `defineBatchScript`). For the same
+ * reason BullMQ, which has dozens of scripts, has a connection of its own.
  */
 const optionSets = {
   request: {
@@ -57,7 +61,6 @@ export async function connectRedis(
   const redis = new Redis(url, {
     ...optionSets[purpose],
     lazyConnect: true,
-    enableAutoPipelining: purpose === 'request' || purpose === 'worker',
     retryStrategy: retryDelayMs,
     connectionName: `millrace-${purpose}`,
   })
