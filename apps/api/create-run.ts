@@ -24,11 +24,24 @@ export async function createRun(
   reply: FastifyReply,
 ): Promise<FastifyReply> {
   const resumed = readLastEventId(request.headers['last-event-id'])
-  if (resumed !== undefined) {
-    const found = await findRun(deps, resumed.rid, request.caller.tenant)
-    return streamFound(deps, found, { after: resumed.after, isReconnect: true }, reply)
-  }
-  const prepared = prepare(deps, {
+  if (resumed !== undefined) return resumeRun(deps, resumed, request, reply)
+  return answerRun(deps, prepareRun(deps, dialect, request), request, reply)
+}
+
+/** Goes on with the run that a `Last-Event-ID` names, since some clients reconnect by sending their POST again. */
+export async function resumeRun(
+  deps: ApiDeps,
+  { rid, after }: { rid: string; after: number },
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<FastifyReply> {
+  const found = await findRun(deps, rid, request.caller.tenant)
+  return streamFound(deps, found, { after, isReconnect: true }, reply)
+}
+
+/** {@link prepare} for a request as Fastify has it. */
+export function prepareRun(deps: ApiDeps, dialect: Dialect, request: FastifyRequest): Prepared {
+  return prepare(deps, {
     caller: request.caller,
     dialect,
     endpoint: request.routeOptions.url ?? request.url,
@@ -37,6 +50,15 @@ export async function createRun(
     headers: request.headers,
     requestId: request.id,
   })
+}
+
+/** Accepts the run and answers as its client wants it. */
+export async function answerRun(
+  deps: ApiDeps,
+  prepared: Prepared,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<FastifyReply> {
   const prefer = readPrefer(request.headers.prefer)
   if (prefer.respondAsync) return answerLater(deps, prepared, prefer.waitMs, reply)
   return prepared.spec.stream ? answerStream(deps, prepared, reply) : answerWhole(deps, prepared, reply)

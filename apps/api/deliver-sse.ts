@@ -1,9 +1,9 @@
 import type { ServerResponse } from 'node:http'
 import type { Dialect } from '#libs/dialects'
-import type { RunEnd, RunOpening, RunSpec } from '#libs/runs'
+import { failedUnheard, type RunEnd, type RunOpening, type RunSpec } from '#libs/runs'
 import { framesAfter, isEnd, type Following, type LogEntry, type Reader } from '#libs/streams'
 import type { OpenStream, OpenStreams } from './open-streams.ts'
-import { frameContext } from './find-run.ts'
+import { tellWhole } from './find-run.ts'
 import { openingOf, streamHeaders } from './response-headers.ts'
 
 /**
@@ -29,6 +29,8 @@ export interface SseOptions {
   response: ServerResponse
   /** Headers that the reply has already, such as the request's id. */
   headers: Record<string, string>
+  /** Whether the client asked for `text/event-stream` by name. */
+  acceptsEvents: boolean
   /** The last frame that the client has; -1 for none. */
   after: number
   /** Whether the client is an EventSource that came back: 204 tells it to stay away. */
@@ -105,10 +107,10 @@ export function deliverSse(options: SseOptions): SseDelivery {
 
 function take(delivery: Delivery, entry: LogEntry, seq: number): boolean {
   const { options } = delivery
-  const text = toEvents(options, entry, seq)
-  if (isEnd(entry)) {
-    const end = JSON.parse(entry.meta.slice(1)) as RunEnd
-    if (end.error !== undefined && delivery.state === 'held' && end.frames <= 1) {
+  const end = isEnd(entry) ? (JSON.parse(entry.meta.slice(1)) as RunEnd) : null
+  const text = toEvents(options, entry, seq, end)
+  if (end !== null) {
+    if (delivery.state === 'held' && failedUnheard(end)) {
       finish(delivery)
       options.fail(end)
     } else {
@@ -170,14 +172,14 @@ function tick(delivery: Delivery, nowMs: number): void {
   }
 }
 
-function toEvents({ spec, dialect, after }: SseOptions, entry: LogEntry, seq: number): string {
-  if (entry.count === 0) return ''
+function toEvents(options: SseOptions, entry: LogEntry, seq: number, end: RunEnd | null): string {
+  const { spec, dialect, after, acceptsEvents } = options
   // A whole answer counts as one entry in the log, and is told here in as many frames as it takes.
   const frames = spec.stream
     ? framesAfter(entry, seq)
-    : dialect.toFrames(entry.payload, frameContext(spec)).slice(after + 1)
+    : tellWhole({ spec, end }, entry.count === 0 ? undefined : entry.payload).slice(after + 1)
   let number = spec.stream ? entry.seq - frames.length : after
   let text = ''
-  for (const frame of frames) text += dialect.toEvent(frame, `${spec.rid}:${++number}`)
+  for (const frame of frames) text += dialect.toEvent(frame, `${spec.rid}:${++number}`, acceptsEvents)
   return text
 }

@@ -73,13 +73,24 @@ function splitLog(log: string, isStream: boolean): string[] {
   return isStream ? log.split('\n') : [log]
 }
 
-export function frameContext(spec: RunSpec): FrameContext {
+export function frameContext(spec: RunSpec, request?: string): FrameContext {
   return {
     rid: spec.rid,
     model: spec.model,
     createdAt: Math.floor(spec.createdAtMs / 1000),
     includeUsage: spec.includeUsage,
+    ...(request !== undefined && { request }),
   }
+}
+
+/** The request as it was accepted, from Redis or from the archive. */
+export async function readBody(deps: ApiDeps, found: FoundRun): Promise<string | undefined> {
+  if (found.source === 'archive') return found.finished.body
+  const { rid, tenant } = found.run.spec
+  const body = await deps.store.body(rid)
+  if (body !== undefined) return body
+  const line = await deps.archive.read(rid, tenant)
+  return line === undefined ? undefined : (JSON.parse(line) as FinishedRun).body
 }
 
 /** What a non-stream call would have got, or as much of it as was said before the run ended. */
@@ -88,14 +99,28 @@ export async function readAnswer(deps: ApiDeps, found: FoundRun): Promise<string
   const frames = await readLog(deps, found)
   const [answer] = frames
   if (!spec.stream && answer !== undefined) return answer
-  return getDialect(spec.dialect).collect(frames, frameContext(spec), end?.usage)
+  const request = frames.length === 0 ? await readBody(deps, found) : undefined
+  const context = frameContext(spec, request)
+  const told = frames.length > 0 ? frames : tellUnsaid(context, found.run)
+  return getDialect(spec.dialect).collect(told, context, end?.usage)
 }
 
 /** The run as a stream, whether it was one or not. */
 export async function readFrames(deps: ApiDeps, found: FoundRun): Promise<string[]> {
   const { spec } = found.run
   const frames = await readLog(deps, found)
-  const [answer] = frames
-  if (spec.stream || answer === undefined) return frames
-  return getDialect(spec.dialect).toFrames(answer, frameContext(spec))
+  return spec.stream ? frames : tellWhole(found.run, frames[0])
+}
+
+/** A run that was not streamed, as a stream; without an answer it tells why there is none. */
+export function tellWhole(run: Pick<Run, 'spec' | 'end'>, answer: string | undefined): string[] {
+  const context = frameContext(run.spec)
+  return answer === undefined
+    ? tellUnsaid(context, run)
+    : getDialect(run.spec.dialect).toFrames(answer, context)
+}
+
+function tellUnsaid(context: FrameContext, { spec, end }: Pick<Run, 'spec' | 'end'>): string[] {
+  if (end?.error === undefined) return []
+  return getDialect(spec.dialect).errorFrames(end.error, 0, { context, frames: [] })
 }

@@ -1,7 +1,7 @@
 import type { FastifyReply } from 'fastify'
 import { GatewayError } from '#libs/core'
 import { getDialect } from '#libs/dialects'
-import { isEnded, type RunEnd, type RunSpec } from '#libs/runs'
+import { failedUnheard, isEnded, type RunEnd, type RunSpec } from '#libs/runs'
 import { beforeAll } from '#libs/streams'
 import { cancelRun } from './cancel-run.ts'
 import type { ClientCursor } from './cursor.ts'
@@ -23,6 +23,7 @@ export function openStream(
     dialect: getDialect(spec.dialect),
     response: reply.raw,
     headers: reply.getHeaders() as Record<string, string>,
+    acceptsEvents: acceptsEvents(reply),
     after: cursor.after,
     isReconnect: cursor.isReconnect,
     openStreams: deps.openStreams,
@@ -71,12 +72,18 @@ async function replayArchived(
 ): Promise<FastifyReply> {
   const { spec, end } = found.run
   const frames = await readFrames(deps, found)
-  if (end.error !== undefined && frames.length <= 1) return sendFailure(reply, spec, end)
+  if (failedUnheard(end)) return sendFailure(reply, spec, end)
   const dialect = getDialect(spec.dialect)
   const left = frames.slice(after + 1)
   if (left.length === 0 && isReconnect) return reply.code(204).send()
-  const events = left.map((frame, index) => dialect.toEvent(frame, `${spec.rid}:${after + 1 + index}`))
+  const events = left.map((frame, index) =>
+    dialect.toEvent(frame, `${spec.rid}:${after + 1 + index}`, acceptsEvents(reply)),
+  )
   return reply.headers(streamHeaders(spec, openingOf(spec, end))).send(events.join('') + dialect.streamEnd)
+}
+
+function acceptsEvents({ request }: FastifyReply): boolean {
+  return request.headers.accept?.includes('text/event-stream') === true
 }
 
 /** The answer of a run that has ended, as a call that waited for it would have got it. */

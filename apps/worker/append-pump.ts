@@ -35,11 +35,11 @@ export interface RunWriter {
   /** The number of the next frame. */
   readonly seq: number
   write(frame: string): void
-  /** Appends no more: gives what is left, and `lastFrame` behind it, for the caller's end entry. */
-  finish(lastFrame?: string): LogEntry
+  /** Appends no more: gives what is left, and `lastFrames` behind it, for the caller's end entry. */
+  finish(lastFrames?: readonly string[]): LogEntry
   /** Sends again what Redis may lack, as often as it takes; `fenced` if the run is not this writer's any more. */
   repair(): Promise<'whole' | 'fenced'>
-  /** After `finish`: all frames, joined by line breaks. */
+  /** All frames so far, joined by line breaks. */
   text(): string
 }
 
@@ -68,7 +68,10 @@ export function createAppendPump(log: StreamLog): AppendPump {
         get seq() {
           return writer.seq
         },
-        text: () => [...writer.entries.map(({ payload }) => payload), ...writer.last].join('\n'),
+        text() {
+          const appended = writer.entries.map(({ payload }) => payload)
+          return [...appended, ...writer.last, ...writer.pending].join('\n')
+        },
         repair: () => repair(log, writer, { from: 0, isSuspect: true }),
         write(frame) {
           writer.seq += 1
@@ -77,12 +80,10 @@ export function createAppendPump(log: StreamLog): AppendPump {
           dirty.push(writer)
           timer ??= setTimeout(round, Math.max(shortestWindowMs, (open.size * 1000) / appendsPerSecond))
         },
-        finish(lastFrame) {
+        finish(lastFrames = []) {
           open.delete(writer)
-          if (lastFrame !== undefined) {
-            writer.seq += 1
-            writer.pending.push(lastFrame)
-          }
+          writer.seq += lastFrames.length
+          writer.pending.push(...lastFrames)
           const entry = takeEntry(writer)
           if (entry.count > 0) writer.last = [entry.payload]
           return entry

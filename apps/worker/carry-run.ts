@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { GatewayError, type ErrorCode } from '#libs/core'
-import { getDialect, type Dialect } from '#libs/dialects'
+import { getDialect, type Dialect, type FrameContext } from '#libs/dialects'
 import type { Lease } from '#libs/keys'
 import type { Attempt, ClaimResult, FinishedRun, Outcome, RunEnd, RunOpening } from '#libs/runs'
 import type { LogEntry } from '#libs/streams'
@@ -136,12 +136,7 @@ async function callOnce(journey: Journey, lease: Lease | undefined): Promise<Hea
         spec,
         body,
         dialect,
-        frames: {
-          rid: spec.rid,
-          model: spec.model,
-          createdAt: Math.floor(spec.createdAtMs / 1000),
-          includeUsage: spec.includeUsage,
-        },
+        frames: toFrameContext(claim),
         provider,
         key: lease?.value,
         signal: held.signal,
@@ -202,6 +197,16 @@ function toEndError(held: HeldRun, thrown: unknown): GatewayError {
   return GatewayError.from(thrown)
 }
 
+function toFrameContext({ spec, body }: Claim): FrameContext {
+  return {
+    rid: spec.rid,
+    model: spec.model,
+    createdAt: Math.floor(spec.createdAtMs / 1000),
+    includeUsage: spec.includeUsage,
+    request: body,
+  }
+}
+
 function toOpening({ claim, attempts, firstFrameAtMs }: Journey): RunOpening {
   const { spec, claimedAtMs } = claim
   return {
@@ -219,11 +224,9 @@ async function endRun(
   heard: Heard | undefined,
   error: GatewayError | undefined,
 ): Promise<void> {
-  const { claim, dialect, writer } = journey
+  const { claim, writer } = journey
   const { spec, epoch, homeChannel } = claim
-  const errorFrame =
-    error !== undefined && spec.stream ? dialect.errorFrame(error.toJSON(), writer.seq) : undefined
-  const left = writer.finish(errorFrame)
+  const left = writer.finish(error !== undefined && spec.stream ? toLastFrames(journey, error) : [])
   const answer = heard?.answer
   const entry: LogEntry = answer === undefined ? left : { epoch, seq: 0, count: 1, meta: '', payload: answer }
   const end = toEnd(journey, heard, error, entry)
@@ -242,6 +245,11 @@ async function endRun(
   deps.runMetrics.onEnded(spec, end)
   if (error !== undefined) deps.logger.info({ rid: spec.rid, err: error }, 'run ended without its answer')
   if (ended === 'ended') deps.archiver.offer(finished)
+}
+
+function toLastFrames({ claim, dialect, writer }: Journey, error: GatewayError): string[] {
+  const frames = writer.seq === 0 ? [] : writer.text().split('\n')
+  return dialect.errorFrames(error.toJSON(), writer.seq, { context: toFrameContext(claim), frames })
 }
 
 function toEnd(

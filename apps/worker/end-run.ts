@@ -77,20 +77,22 @@ async function missingFrames(
   epoch: number,
 ): Promise<LogEntry> {
   const { spec, end } = run
-  const cursor = await endOfLog(log, spec.rid, spec.tenant)
+  const last = (await readEntries(log, spec.rid, spec.tenant)).at(-1)
   const frames = text === '' ? [] : spec.stream ? text.split('\n') : [text]
-  const left = frames.slice(cursor.seq + 1)
+  const left = frames.slice((last?.seq ?? -1) + 1)
   const seq = left.length === 0 ? end.frames : end.frames - 1
   return { epoch, seq, count: left.length, meta: '', payload: left.join('\n') }
 }
 
-/** The last frame that Redis holds of a run. */
-export async function endOfLog(log: WorkerDeps['log'], rid: string, tenant: string): Promise<Cursor> {
+/** All that Redis holds of a run's log, oldest first. */
+export async function readEntries(log: WorkerDeps['log'], rid: string, tenant: string): Promise<LogEntry[]> {
+  const entries: LogEntry[] = []
   let cursor: Cursor = beforeAll
   for (;;) {
     const page = await log.read(rid, tenant, cursor)
+    entries.push(...(page?.entries ?? []))
     const last = page?.entries.at(-1)
-    if (last !== undefined) cursor = { epoch: last.epoch, seq: last.seq }
-    if (page === undefined || page.complete) return cursor
+    if (last === undefined || page?.complete !== false) return entries
+    cursor = { epoch: last.epoch, seq: last.seq }
   }
 }

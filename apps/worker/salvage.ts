@@ -1,8 +1,9 @@
 import { GatewayError } from '#libs/core'
 import { getDialect } from '#libs/dialects'
-import type { ClaimResult, RunEnd } from '#libs/runs'
+import type { ClaimResult, RunEnd, RunOpening, RunSpec } from '#libs/runs'
+import type { LogEntry } from '#libs/streams'
 import type { WorkerDeps } from './deps.ts'
-import { endOfLog } from './end-run.ts'
+import { readEntries } from './end-run.ts'
 
 type Claim = Extract<ClaimResult, { status: 'salvage' }>
 
@@ -13,24 +14,45 @@ type Claim = Extract<ClaimResult, { status: 'salvage' }>
 export async function salvageRun(deps: WorkerDeps, claim: Claim): Promise<void> {
   const { spec, epoch, homeChannel } = claim
   const { rid, tenant } = spec
-  const cursor = await endOfLog(deps.log, rid, tenant)
-  const seq = cursor.seq + 1
+  const entries = await readEntries(deps.log, rid, tenant)
+  const seq = (entries.at(-1)?.seq ?? -1) + 1
   const error =
     seq > 0
       ? new GatewayError('worker_lost', 'The worker was lost in mid-answer; what it had received is kept.')
       : new GatewayError('upstream_outcome_unknown', 'The worker was lost after it had called the provider.')
-  const frame = spec.stream ? getDialect(spec.dialect).errorFrame(error.toJSON(), seq) : ''
+  const request = spec.stream ? await deps.store.body(rid) : undefined
+  const frames = spec.stream ? toLastFrames(spec, request, entries, error) : []
   const end: RunEnd = {
     outcome: 'failed',
     error: error.toJSON(),
     attempts: [],
-    frames: spec.stream ? seq + 1 : 0,
+    frames: spec.stream ? seq + frames.length : 0,
     startedAtMs: null,
-    firstFrameAtMs: null,
+    firstFrameAtMs: readFirstFrameAtMs(spec, entries),
     endedAtMs: Date.now(),
   }
-  const entry = { epoch, seq, count: spec.stream ? 1 : 0, meta: '', payload: frame }
+  const count = frames.length
+  const entry = { epoch, seq: seq + Math.max(count, 1) - 1, count, meta: '', payload: frames.join('\n') }
   const ended = await deps.store.end({ spec, epoch, homeChannel, end, entry })
   deps.logger.warn({ rid, frames: seq, ended }, 'salvaged a run whose worker was lost')
   if (ended === 'ended') deps.runMetrics.onEnded(spec, end)
+}
+
+function toLastFrames(
+  spec: RunSpec,
+  request: string | undefined,
+  entries: readonly LogEntry[],
+  error: GatewayError,
+): string[] {
+  const { rid, model, includeUsage } = spec
+  const frames = entries.flatMap(({ count, payload }) => (count === 0 ? [] : payload.split('\n')))
+  const createdAt = Math.floor(spec.createdAtMs / 1000)
+  const context = { rid, model, createdAt, includeUsage, ...(request !== undefined && { request }) }
+  return getDialect(spec.dialect).errorFrames(error.toJSON(), frames.length, { context, frames })
+}
+
+/** The lost worker has told it with its first frame. */
+function readFirstFrameAtMs(spec: RunSpec, [first]: readonly LogEntry[]): number | null {
+  if (first?.meta.startsWith('o') !== true) return null
+  return spec.createdAtMs + (JSON.parse(first.meta.slice(1)) as RunOpening).firstFrameMs
 }

@@ -24,10 +24,13 @@ export interface Dialect {
   toNativeRequest(json: string, context: { model: string; stream: boolean }): string
   createObserver(context: FrameContext): NativeObserver
   createEncoder(context: FrameContext): FrameEncoder
-  /** The terminal frame that tells of a failure in the stream. */
-  errorFrame(error: ErrorRecord, seq: number): string
-  /** One SSE event. `id` is the value of the `id:` line, for dialects whose clients bear one. */
-  toEvent(frame: string, id: string): string
+  /** The frames that end a stream which failed or was cancelled, the first numbered `seq`; none if it had ended. */
+  errorFrames(error: ErrorRecord, seq: number, told: ToldStream): string[]
+  /**
+   * One SSE event. `id` is the value of the `id:` line, for dialects whose clients bear one; `acceptsEvents` says
+   * that the client asked for `text/event-stream`, as browsers do and SDKs don't.
+   */
+  toEvent(frame: string, id: string, acceptsEvents?: boolean): string
   /** What ends every stream, after the last frame. */
   readonly streamEnd: string
   /**
@@ -60,6 +63,14 @@ export interface FrameContext {
   /** Seconds since 1970. */
   createdAt: number
   includeUsage: boolean
+  /** The request's body where it is at hand, for dialects whose answers repeat some of it. */
+  request?: string
+}
+
+/** A stream as far as it was told: all of its frames. */
+export interface ToldStream {
+  context: FrameContext
+  frames: readonly string[]
 }
 
 /** What was learnt of an answer while it passed through. */

@@ -1,7 +1,7 @@
 -- Cancels a run of this tenant. One that waits ends here and now; one that runs is told to its worker.
 -- KEYS 1 run, 2 log, 3 waiting, 4 outbox
--- ARGV 1 rid, 2 tenant, 3 end record for one that waits, 4 its only frame, or '' for none, 5 run channel,
---      6 cancel channel
+-- ARGV 1 rid, 2 tenant, 3 end record for one that waits, 4 its frames, a line each, 5 their number, 6 run channel,
+--      7 cancel channel
 -- Reply: nil (no such run for this tenant) | 'ended' (it had ended before) | 'cancelled' | 'requested'
 local run = redis.call('HMGET', KEYS[1], 'tenant', 'state', 'epoch', 'home', 'deleted')
 if run[1] ~= ARGV[2] or run[5] then return false end
@@ -9,14 +9,14 @@ local state = run[2]
 if state == 'ended' or state == 'persisted' then return 'ended' end
 if state ~= 'accepted' then
   redis.call('HSET', KEYS[1], 'cancel', 1)
-  redis.call('PUBLISH', ARGV[6], ARGV[1])
+  redis.call('PUBLISH', ARGV[7], ARGV[1])
   return 'requested'
 end
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local epoch = run[3] + 1
-local id = epoch .. '-0'
-local count = ARGV[4] == '' and 0 or 1
+local count = tonumber(ARGV[5])
+local id = epoch .. '-' .. math.max(count - 1, 0)
 local meta = 'e' .. ARGV[3]
 redis.call('XADD', KEYS[2], id, 'n', count, 'm', meta, 'd', ARGV[4])
 redis.call('HSET', KEYS[1], 'state', 'ended', 'epoch', epoch, 'end', ARGV[3], 'cancel', 1)
@@ -24,5 +24,5 @@ redis.call('ZREM', KEYS[3], ARGV[1])
 redis.call('ZADD', KEYS[4], now, ARGV[1])
 local message = ARGV[1] .. '\n' .. id .. ' ' .. count .. '\n' .. meta .. '\n' .. ARGV[4]
 if run[4] ~= '' then redis.call('PUBLISH', run[4], message) end
-redis.call('PUBLISH', ARGV[5], message)
+redis.call('PUBLISH', ARGV[6], message)
 return 'cancelled'

@@ -17,6 +17,9 @@ export function createRunQueries(redis: Redis): RunQueries {
       const isDeleted = fields[deletedField] !== null && fields[tenantField] === tenant
       return isDeleted ? 'deleted' : fromFields(fields, tenant)
     },
+    async body(rid) {
+      return (await redis.get(keys.body(rid))) ?? undefined
+    },
     async inspect(rid) {
       const fields = await redis.hmget(keys.run(rid), ...runFields)
       return fromFields(fields.with(deletedField, null))

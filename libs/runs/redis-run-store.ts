@@ -49,23 +49,22 @@ export function createRedisRunStore(redis: Redis, options: { retainMs: number })
         [rid, epoch, entry.seq, entry.count, record, entry.payload, homeChannel, channels.run(rid)],
       )) as 'ended' | 'fenced' | 'gap' | 'missing'
     },
-    async cancel(spec, record, frame) {
+    async cancel(spec, record, frames) {
       const { rid, tenant, provider } = spec
+      const news = [frames.join('\n'), frames.length]
       const reply = await cancel(
         [keys.run(rid), keys.log(rid), keys.waiting(provider), keys.outbox],
-        [rid, tenant, JSON.stringify(record), frame, channels.run(rid), channels.cancel],
+        [rid, tenant, JSON.stringify(record), ...news, channels.run(rid), channels.cancel],
       )
       return (reply ?? 'unknown') as 'unknown' | 'ended' | 'cancelled' | 'requested'
     },
     async delete(rid, tenant) {
-      const runKeys = [
-        keys.run(rid),
-        keys.body(rid),
-        keys.log(rid),
-        keys.runsOf(tenant),
-        keys.storedOf(tenant),
-      ]
-      return ((await remove(runKeys, [rid, tenant])) ?? 'unknown') as 'unknown' | 'forgotten' | 'marked'
+      const runKeys = [keys.run(rid), keys.body(rid), keys.log(rid)]
+      const listKeys = [keys.runsOf(tenant), keys.storedOf(tenant)]
+      return ((await remove([...runKeys, ...listKeys], [rid, tenant])) ?? 'unknown') as
+        | 'unknown'
+        | 'forgotten'
+        | 'marked'
     },
     async beat(rids) {
       return (await beat([keys.running, keys.alive], [runPrefix, silentFleetMs, ...rids])) as RunId[]

@@ -74,8 +74,12 @@ export interface RunStore extends RunQueries {
   restore(claim: Extract<ClaimResult, { status: 'run' }>): Promise<'restored' | 'there'>
   /** `fenced` when a later claim has taken the run over, `gap` and `missing` as with an append. */
   end(ending: Ending): Promise<'ended' | 'fenced' | 'gap' | 'missing'>
-  /** `end` and `frame` are what a run gets that no worker has claimed yet. */
-  cancel(spec: RunSpec, end: RunEnd, frame: string): Promise<'unknown' | 'ended' | 'cancelled' | 'requested'>
+  /** `end` and `frames` are what a run gets that no worker has claimed yet. */
+  cancel(
+    spec: RunSpec,
+    end: RunEnd,
+    frames: readonly string[],
+  ): Promise<'unknown' | 'ended' | 'cancelled' | 'requested'>
   /** After `marked`, the caller cancels the run if it has not ended; it is forgotten when settled. */
   delete(rid: RunId, tenant: string): Promise<'unknown' | 'forgotten' | 'marked'>
   /** Says that the calling worker lives, and holds these runs. Gives those that shall be cancelled. */
@@ -100,6 +104,8 @@ export interface RunQueries {
    * is not to be looked for elsewhere.
    */
   get(rid: RunId, tenant: string): Promise<Run | 'deleted' | undefined>
+  /** The request as it was accepted; `undefined` once the archive has it. Not asked by whom. */
+  body(rid: RunId): Promise<string | undefined>
   /** For the inside alone: whoever's the run is, and even if it was deleted. */
   inspect(rid: RunId): Promise<Run | undefined>
   /** Ids alone, since Redis remembers the order of runs for longer than the runs. */

@@ -94,6 +94,11 @@ export interface Run {
   end: RunEnd | null
 }
 
+/** Whether a run failed with nothing said, so that its client can still be told by a status. */
+export function failedUnheard(end: RunEnd): boolean {
+  return end.outcome === 'failed' && end.firstFrameAtMs === null
+}
+
 /** Whether nothing about the run changes any more, apart from where it is kept. */
 export function isEnded(run: Run): run is Run & { end: RunEnd } {
   return run.end !== null

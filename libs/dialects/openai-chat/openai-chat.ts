@@ -17,7 +17,7 @@ export const openaiChat: Dialect = {
   toNativeRequest,
   createObserver,
   createEncoder,
-  errorFrame: (error, seq) => `{"error":${toErrorText(error)},"sequence_number":${seq}}`,
+  errorFrames: (error, seq) => [`{"error":${toErrorText(error)},"sequence_number":${seq}}`],
   // A chunk begins with its id, so no text in it can make it look like an error.
   toEvent: (frame, id) =>
     `id: ${id}\n${frame.startsWith('{"error":') ? 'event: error\n' : ''}data: ${frame}\n\n`,

@@ -36,7 +36,7 @@ test('a worker that missed the message of a cancel hears of it with its next sig
     firstFrameAtMs: null,
     endedAtMs: 1,
   }
-  expect(await store.cancel(cancelled, end, '')).toBe('requested')
+  expect(await store.cancel(cancelled, end, [])).toBe('requested')
   await once(holds[0].signal, 'abort')
   expect(holds.map(({ stopped }) => stopped)).toEqual(['cancelled', undefined])
   held.close()

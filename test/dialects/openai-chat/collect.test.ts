@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { GatewayError } from '#libs/core'
 import { dialects, getDialect } from '#libs/dialects'
-import { context, dialect, judge } from './judge.ts'
+import { context, dialect, judge, tellError } from './judge.ts'
 
 type Answer = Record<string, unknown> & { choices: Record<string, unknown>[] }
 const collect = (frames: readonly string[]) => JSON.parse(dialect.collect(frames, context)) as Answer
@@ -84,7 +84,7 @@ describe('collect', () => {
 
   it('invents no ending for a stream that broke off', () => {
     const error = new GatewayError('cancelled', 'The run was cancelled.').toJSON()
-    const answer = collect([says({ role: 'assistant', content: 'Hal' }), dialect.errorFrame(error, 1)])
+    const answer = collect([says({ role: 'assistant', content: 'Hal' }), tellError(error, 1)])
     expect(answer.choices).toEqual([
       {
         index: 0,

@@ -1,7 +1,7 @@
 import OpenAI from 'openai'
 import { describe, expect, it } from 'vitest'
 import { GatewayError, type Part } from '#libs/core'
-import { clientFor, context, dialect, judge } from './judge.ts'
+import { clientFor, context, dialect, judge, tellError } from './judge.ts'
 
 function encode(parts: readonly Part[], includeUsage = true) {
   const encoder = dialect.createEncoder({ ...context, includeUsage })
@@ -128,7 +128,7 @@ describe('an error', () => {
   it('has all four keys, and the provider’s words before ours', () => {
     const told = { message: 'Over "there"', type: 'overloaded_error', param: null, code: null }
     expect(JSON.parse(dialect.errorBody(error))).toEqual({ error: told })
-    expect(JSON.parse(dialect.errorFrame(error, 3))).toEqual({ error: told, sequence_number: 3 })
+    expect(JSON.parse(tellError(error, 3))).toEqual({ error: told, sequence_number: 3 })
     const ours = new GatewayError('invalid_request', 'No.', { param: 'n' }).toJSON()
     expect(JSON.parse(dialect.errorBody(ours))).toEqual({
       error: { message: 'No.', type: 'invalid_request_error', param: 'n', code: 'invalid_request' },
@@ -136,7 +136,7 @@ describe('an error', () => {
   })
 
   it('is an error event of its stream, and no text can be one', () => {
-    const frame = dialect.errorFrame(error, 3)
+    const frame = tellError(error, 3)
     expect(dialect.toEvent(frame, 'r:3')).toBe(`id: r:3\nevent: error\ndata: ${frame}\n\n`)
     const [, spoof] = encode([{ type: 'start' }, { type: 'text-delta', text: '{"error":{}}' }]).frames
     expect(dialect.toEvent(String(spoof), 'r:1')).toBe(`id: r:1\ndata: ${spoof}\n\n`)
@@ -144,7 +144,7 @@ describe('an error', () => {
 
   it('is thrown by OpenAI’s client after what came before it', async () => {
     const cancelled = new GatewayError('cancelled', 'The run was cancelled.').toJSON()
-    const frames = [...encode(text.slice(0, 3)).frames, dialect.errorFrame(cancelled, 2)]
+    const frames = [...encode(text.slice(0, 3)).frames, tellError(cancelled, 2)]
     const stream = await clientFor(frames).chat.completions.create({ model: 'm', messages: [], stream: true })
     const seen: (string | null | undefined)[] = []
     const reading = (async () => {

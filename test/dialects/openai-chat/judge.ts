@@ -1,4 +1,5 @@
 import OpenAI from 'openai'
+import type { ErrorRecord } from '#libs/core'
 import type { FrameContext } from '#libs/dialects'
 import { getDialect } from '#libs/dialects'
 
@@ -9,6 +10,13 @@ export const context: FrameContext = {
   model: 'fast "one"',
   createdAt: 1_790_000_000,
   includeUsage: true,
+}
+
+/** The only frame that tells of a failure. */
+export function tellError(error: ErrorRecord, seq: number): string {
+  const [frame = '', ...more] = dialect.errorFrames(error, seq, { context, frames: [] })
+  if (more.length > 0) throw new Error('one frame was expected')
+  return frame
 }
 
 /** The stream as the API tier writes it. */

@@ -61,12 +61,13 @@ function checkPart(part: unknown, param: string): void {
   } else if (type === 'file') checkObject(part.file, `${param}.file`)
 }
 
-function checkText(object: JsonObject, name: string, param: string): void {
+/** Refuses an object without the text `name`. */
+export function checkText(object: JsonObject, name: string, param: string): void {
   if (typeof object[name] !== 'string') refuseType(`${param}.${name}`, 'a string', object[name])
 }
 
 /** Some servers take the URL itself where OpenAI wants it in an object, so both pass. */
-function checkMedia(value: unknown, param: string, kind: string): void {
+export function checkMedia(value: unknown, param: string, kind: string): void {
   if (typeof value !== 'string') checkObject(value, param)
   const url = typeof value === 'string' ? value : value.url
   if (typeof url !== 'string') refuseType(`${param}.url`, 'a string', url)

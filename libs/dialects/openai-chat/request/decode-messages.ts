@@ -162,7 +162,8 @@ function decodeFile(file: Extract<ChatPart, { type: 'file' }>['file'], param: st
   return { type: 'file', ...media, ...filename }
 }
 
-function decodeMedia(media: ChatMedia, param: string): { source: MediaSource; mediaType?: string } {
+/** A `data:` URL becomes its bytes, any other stays a reference. */
+export function decodeMedia(media: ChatMedia, param: string): { source: MediaSource; mediaType?: string } {
   const url = typeof media === 'string' ? media : media.url
   if (!/^data:/i.test(url)) return { source: { url } }
   const comma = url.indexOf(',')

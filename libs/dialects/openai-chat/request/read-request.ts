@@ -101,7 +101,8 @@ function checkResponseFormat(format: unknown): void {
   checkSchema(format.json_schema.schema, 'response_format.json_schema.schema')
 }
 
-function readMetadata(metadata: unknown): Record<string, string> {
+/** The pairs that a client keeps with its run: 16 at most, and short. */
+export function readMetadata(metadata: unknown): Record<string, string> {
   if (isAbsent(metadata)) return {}
   checkObject(metadata, 'metadata')
   const pairs = Object.entries(metadata)
