@@ -8,6 +8,7 @@ export const errorCodes = {
   invalid_json: { status: 400, type: 'invalid_request_error', retryable: false },
   context_length_exceeded: { status: 400, type: 'invalid_request_error', retryable: false },
   content_policy: { status: 400, type: 'invalid_request_error', retryable: false },
+  previous_response_not_found: { status: 400, type: 'invalid_request_error', retryable: false },
   invalid_api_key: { status: 401, type: 'invalid_request_error', retryable: false },
   insufficient_quota: { status: 429, type: 'insufficient_quota', retryable: false },
   permission_denied: { status: 403, type: 'invalid_request_error', retryable: false },

@@ -1,3 +1,7 @@
 export * from './dialect.ts'
 export * from './registry.ts'
 export { openaiChat } from './openai-chat/openai-chat.ts'
+export { openaiResponses } from './openai-responses/openai-responses.ts'
+export { previousNotFound } from './openai-responses/request/decode-request.ts'
+export { continueConversation, readPreviousId } from './openai-responses/state/continue-conversation.ts'
+export { toInputItems } from './openai-responses/state/input-items.ts'

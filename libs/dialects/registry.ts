@@ -1,10 +1,12 @@
 import { GatewayError } from '#libs/core'
 import type { Dialect } from './dialect.ts'
 import { openaiChat } from './openai-chat/openai-chat.ts'
+import { openaiResponses } from './openai-responses/openai-responses.ts'
 
 /** Every dialect by its name. To add one: its folder, and a line here. */
 export const dialects: Readonly<Record<string, Dialect>> = {
   [openaiChat.name]: openaiChat,
+  [openaiResponses.name]: openaiResponses,
 }
 
 /** Throws for a name that this release does not know: a stored run may be of a newer release. */

@@ -7,6 +7,7 @@ export const openai: ProviderSpec = {
   type: 'openai',
   defaultBaseUrl: 'https://api.openai.com/v1',
   needsKey: true,
+  native: { ...openaiCompatible.native, 'openai-responses': () => '/responses' },
   environment: { key: 'OPENAI_API_KEY', baseUrl: 'OPENAI_BASE_URL' },
   callHeaders: ['openai-organization', 'openai-project', 'openai-beta'],
 }

@@ -1,0 +1,31 @@
+import type { Dialect } from '../dialect.ts'
+import { openaiChat } from '../openai-chat/openai-chat.ts'
+import { collect } from './frames/collect.ts'
+import { createEncoder } from './frames/encoder.ts'
+import { errorFrames } from './frames/error-frames.ts'
+import { toFrames } from './frames/to-frames.ts'
+import { toNativeRequest } from './native-request.ts'
+import { createObserver } from './observer.ts'
+import { decodeRequest } from './request/decode-request.ts'
+import { readRequest } from './request/read-request.ts'
+import { readType } from './words.ts'
+
+/** OpenAI's Responses: `POST /v1/responses`. */
+export const openaiResponses: Dialect = {
+  name: 'openai-responses',
+  idPrefix: 'resp_',
+  forwardedHeaders: [],
+  readRequest,
+  decodeRequest,
+  toNativeRequest,
+  createObserver,
+  createEncoder,
+  errorFrames,
+  // Open Responses asks servers not to send ids; a browser's EventSource can't resume without them.
+  toEvent: (frame, id, acceptsEvents) =>
+    `${acceptsEvents === true ? `id: ${id}\n` : ''}event: ${readType(frame) ?? 'message'}\ndata: ${frame}\n\n`,
+  streamEnd: 'data: [DONE]\n\n',
+  collect,
+  toFrames,
+  errorBody: (error) => openaiChat.errorBody(error),
+}
