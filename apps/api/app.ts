@@ -8,6 +8,7 @@ import { chatCompletions } from './routes/chat-completions.ts'
 import { health } from './routes/health.ts'
 import { jobs } from './routes/jobs.ts'
 import { models } from './routes/models.ts'
+import { responses } from './routes/responses.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -75,6 +76,7 @@ export function createApp(deps: ApiDeps): FastifyInstance {
       request.caller = deps.authenticate(request.headers)
     })
     chatCompletions(scope, deps)
+    responses(scope, deps)
     jobs(scope, deps)
     models(scope, deps)
   })
