@@ -42,6 +42,8 @@ export interface Dialect {
   toFrames(answer: string, context: FrameContext): string[]
   /** The body of an error answer. */
   errorBody(error: ErrorRecord): string
+  /** The status of an error answer, where the dialect's clients know another one than ours. */
+  errorStatus?(error: ErrorRecord): number
 }
 
 /** What the gateway needs to know of a request; all else in it passes through. */

@@ -1,3 +1,6 @@
+export { anthropicMessages } from './anthropic-messages/anthropic-messages.ts'
+export { estimateTokens } from './anthropic-messages/count/estimate-tokens.ts'
+export { anthropicTokenCount } from './anthropic-messages/count/token-count.ts'
 export * from './dialect.ts'
 export * from './registry.ts'
 export { openaiChat } from './openai-chat/openai-chat.ts'

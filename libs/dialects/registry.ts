@@ -1,10 +1,14 @@
 import { GatewayError } from '#libs/core'
+import { anthropicMessages } from './anthropic-messages/anthropic-messages.ts'
+import { anthropicTokenCount } from './anthropic-messages/count/token-count.ts'
 import type { Dialect } from './dialect.ts'
 import { openaiChat } from './openai-chat/openai-chat.ts'
 import { openaiResponses } from './openai-responses/openai-responses.ts'
 
 /** Every dialect by its name. To add one: its folder, and a line here. */
 export const dialects: Readonly<Record<string, Dialect>> = {
+  [anthropicMessages.name]: anthropicMessages,
+  [anthropicTokenCount.name]: anthropicTokenCount,
   [openaiChat.name]: openaiChat,
   [openaiResponses.name]: openaiResponses,
 }

@@ -1,0 +1,33 @@
+import type { Dialect } from '../dialect.ts'
+import { collect, toFrames } from './collect.ts'
+import { createEncoder } from './encoder.ts'
+import { errorStatus, toErrorText } from './errors.ts'
+import { toNativeRequest } from './native-request.ts'
+import { createObserver } from './observer.ts'
+import { decodeRequest } from './request/decode-request.ts'
+import { readRequest } from './request/read-request.ts'
+
+/** Anthropic's Messages, `POST /v1/messages`, in its versions 2023-06-01 and 2026-10-21. */
+export const anthropicMessages: Dialect = {
+  name: 'anthropic-messages',
+  idPrefix: 'msg_',
+  forwardedHeaders: ['anthropic-version', 'anthropic-beta'],
+  readRequest,
+  decodeRequest,
+  toNativeRequest,
+  createObserver,
+  createEncoder,
+  errorFrame: toErrorText,
+  toEvent: (frame, id) => `${toEventLine(frame)}data: ${frame}\nid: ${id}\n\n`,
+  streamEnd: '',
+  collect,
+  toFrames,
+  errorBody: toErrorText,
+  errorStatus,
+}
+
+/** Clients skip an event without this line. Each frame begins with its type. */
+function toEventLine(frame: string): string {
+  const type = /^\{"type":"([\w.-]{1,64})"/.exec(frame)?.[1]
+  return type === undefined ? '' : `event: ${type}\n`
+}
