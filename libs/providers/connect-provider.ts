@@ -134,6 +134,7 @@ function toHeaders(spec: ProviderSpec, call: ProviderCall, provider: string): Re
     'accept-encoding': 'identity',
     'user-agent': `millrace/${packageJson.version}`,
     'x-millrace-run': call.rid,
+    ...spec.defaultHeaders,
   }
   for (const name of spec.callHeaders ?? []) {
     const value = call.headers?.[name]

@@ -1,3 +1,4 @@
+export * from './anthropic/index.ts'
 export * from './connect-provider.ts'
 export * from './openai-compatible.ts'
 export * from './openai.ts'

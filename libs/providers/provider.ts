@@ -18,6 +18,8 @@ export interface ProviderSpec {
   authorize(key: string): Record<string, string>
   /** The headers that a call may add, in lower case; whatever else it asks for is not sent. */
   readonly callHeaders?: readonly string[]
+  /** Headers of every call that doesn't bring its own. */
+  readonly defaultHeaders?: Readonly<Record<string, string>>
   /**
    * Reads an answer of status 400 or more. `body` is what the provider sent, cut to 64 KiB. The provider's name and
    * `retry-after` are added by the caller.
