@@ -4,6 +4,8 @@ import { createRequestId, type ErrorCode, GatewayError, maxJsonDepth } from '#li
 import type { Caller } from './authenticate.ts'
 import type { ApiDeps } from './deps.ts'
 import { answerUnreadable, sendError, toGatewayError } from './error-handler.ts'
+import { dialectOf } from './request-dialect.ts'
+import { messages } from './routes/anthropic-messages.ts'
 import { chatCompletions } from './routes/chat-completions.ts'
 import { health } from './routes/health.ts'
 import { jobs } from './routes/jobs.ts'
@@ -65,6 +67,8 @@ export function createApp(deps: ApiDeps): FastifyInstance {
   app.addHook('onRequest', async (request, reply) => {
     request.startedAtMs = performance.now()
     reply.header('x-request-id', request.id)
+    const { requestIdHeader } = dialectOf(request)
+    if (requestIdHeader !== undefined) reply.header(requestIdHeader, request.id)
     const named = request.headers['x-client-request-id']
     if (typeof named === 'string' && /^[\x21-\x7e]{1,200}$/.test(named))
       reply.header('x-client-request-id', named)
@@ -77,6 +81,7 @@ export function createApp(deps: ApiDeps): FastifyInstance {
     })
     chatCompletions(scope, deps)
     responses(scope, deps)
+    messages(scope, deps)
     jobs(scope, deps)
     models(scope, deps)
   })

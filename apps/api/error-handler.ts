@@ -3,12 +3,13 @@ import type { Socket } from 'node:net'
 import type { FastifyReply } from 'fastify'
 import { GatewayError, type ErrorCode } from '#libs/core'
 import { openaiChat, type Dialect } from '#libs/dialects'
+import { dialectOf } from './request-dialect.ts'
 
 /** Answers with an error in the dialect of the endpoint, with what SDKs need to know about trying again. */
 export function sendError(
   reply: FastifyReply,
   error: GatewayError,
-  dialect: Dialect = openaiChat,
+  dialect: Dialect = dialectOf(reply.request),
 ): FastifyReply {
   const { retryAfterMs } = error
   if (retryAfterMs !== undefined) {
@@ -20,10 +21,11 @@ export function sendError(
   if (error.code === 'request_too_large') reply.removeHeader('connection')
   // SDKs try 408, 409, 429 and all of 5xx again by themselves, which here may mean to pay again.
   if (!error.retryable) reply.header('x-should-retry', 'false')
+  const record = error.toJSON()
   return reply
-    .code(error.status)
+    .code(dialect.errorStatus?.(record) ?? error.status)
     .type('application/json; charset=utf-8')
-    .send(dialect.errorBody(error.toJSON()))
+    .send(dialect.errorBody(record))
 }
 
 /** Answers on a connection that sent what is no HTTP, or too much or too little of it, and closes it. */

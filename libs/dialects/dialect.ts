@@ -13,6 +13,8 @@ export interface Dialect {
   readonly idPrefix: string
   /** The client's headers that go on to a provider of the same dialect, in lower case. */
   readonly forwardedHeaders: readonly string[]
+  /** The header in which its clients look for the request's id, beside `x-request-id`. */
+  readonly requestIdHeader?: string
   /**
    * Reads what the gateway needs of a body and refuses what can't be meant. Throws `invalid_request` with `param`.
    * `path` holds what the dialect says in its URL and not in its body.

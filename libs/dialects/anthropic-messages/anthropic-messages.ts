@@ -12,6 +12,7 @@ export const anthropicMessages: Dialect = {
   name: 'anthropic-messages',
   idPrefix: 'msg_',
   forwardedHeaders: ['anthropic-version', 'anthropic-beta'],
+  requestIdHeader: 'request-id',
   readRequest,
   decodeRequest,
   toNativeRequest,

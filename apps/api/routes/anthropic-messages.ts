@@ -1,0 +1,59 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { anthropicMessages, anthropicTokenCount, estimateTokens } from '#libs/dialects'
+import { findProviderSpec } from '#libs/providers'
+import type { Run } from '#libs/runs'
+import { createRun } from '../create-run.ts'
+import type { ApiDeps } from '../deps.ts'
+import { frameContext } from '../find-run.ts'
+import { runResource, unfinishedStatus } from '../run-resource.ts'
+
+/** Where Anthropic's clients look for it: below the origin, or below a base URL that other vendors' paths don't share. */
+const paths = ['/v1/messages', '/anthropic/v1/messages']
+
+/** Anthropic's Messages, and what makes each of them a resource that can be read again. */
+export function messages(app: FastifyInstance, deps: ApiDeps): void {
+  for (const path of paths) {
+    app.post(path, { config: { dialect: anthropicMessages } }, (request, reply) =>
+      createRun(deps, anthropicMessages, request, reply),
+    )
+    runResource(app, deps, path, {
+      dialect: anthropicMessages,
+      toUnfinished,
+      toDeleted: (id) => ({ id, type: 'message_deleted' }),
+    })
+
+    const countPath = `${path}/count_tokens`
+    app.post(countPath, { config: { dialect: anthropicTokenCount } }, (request, reply) =>
+      countTokens(deps, request, reply),
+    )
+    runResource(app, deps, countPath, {
+      dialect: anthropicTokenCount,
+      toUnfinished: (run) => ({ id: run.spec.rid, status: unfinishedStatus(run) }),
+      toDeleted: (id) => ({ id, type: 'token_count_deleted' }),
+    })
+  }
+}
+
+/** A provider that can count is asked, by a run as for any answer; for the others it is estimated, and said so. */
+async function countTokens(
+  deps: ApiDeps,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<FastifyReply> {
+  const { model } = anthropicTokenCount.readRequest(request.body)
+  const target = deps.router.choose(model)
+  const provider = deps.config.providers.find(({ name }) => name === target.provider)
+  const native = provider === undefined ? undefined : findProviderSpec(provider.type)?.native
+  if (native?.[anthropicTokenCount.name] !== undefined) {
+    return createRun(deps, anthropicTokenCount, request, reply)
+  }
+  return reply
+    .header('x-millrace-token-count', 'estimate')
+    .send({ input_tokens: estimateTokens(request.body) })
+}
+
+/** An answer of which nothing is there yet, under a word that no complete one carries. */
+function toUnfinished(run: Run): object {
+  const message = anthropicMessages.collect([], frameContext(run.spec))
+  return { ...(JSON.parse(message) as object), status: unfinishedStatus(run) }
+}
