@@ -45,38 +45,30 @@ export function collect(frames: readonly string[], context: FrameContext, usage?
   return JSON.stringify({ ...message, id: context.rid, model: context.model, content, usage: counted })
 }
 
+/** What the end of a stream tells, and its start holds as null. */
+const endFields = ['stop_reason', 'stop_sequence', 'stop_details', 'container']
+
 /** A whole answer told as a stream. What is no text of the model's stands in its block's start. */
 export function toFrames(answer: string, context: FrameContext): string[] {
-  const { content, stop_reason, stop_sequence, stop_details, container, usage, ...message } =
-    parseObject(answer)
-  const counts = asObject(usage)
-  const frames: JsonObject[] = [
-    {
-      type: 'message_start',
-      message: {
-        ...message,
-        id: context.rid,
-        model: context.model,
-        content: [],
-        stop_reason: null,
-        stop_sequence: null,
-        usage: { ...counts, output_tokens: 0 },
-      },
-    },
-  ]
-  for (const [index, block] of (Array.isArray(content) ? content : []).entries()) {
-    const { start, deltas } = takeApart(asObject(block))
-    frames.push({ type: 'content_block_start', index, content_block: start })
+  const { content, usage, ...message } = parseObject(answer)
+  const ends = Object.entries(message).filter(([name]) => endFields.includes(name))
+  const start = {
+    ...message,
+    id: context.rid,
+    model: context.model,
+    content: [],
+    ...Object.fromEntries(ends.map(([name]) => [name, null])),
+    usage: { ...asObject(usage), output_tokens: 0 },
+  }
+  const frames: JsonObject[] = [{ type: 'message_start', message: start }]
+  for (const [index, block] of asArray(content).entries()) {
+    const { start: opening, deltas } = takeApart(asObject(block))
+    frames.push({ type: 'content_block_start', index, content_block: opening })
     for (const delta of deltas) frames.push({ type: 'content_block_delta', index, delta })
     frames.push({ type: 'content_block_stop', index })
   }
-  const delta = {
-    stop_reason: stop_reason ?? null,
-    stop_sequence: stop_sequence ?? null,
-    ...(stop_details !== undefined && { stop_details }),
-    ...(container !== undefined && { container }),
-  }
-  frames.push({ type: 'message_delta', delta, usage: counts }, { type: 'message_stop' })
+  frames.push({ type: 'message_delta', delta: Object.fromEntries(ends), usage: asObject(usage) })
+  frames.push({ type: 'message_stop' })
   return frames.map((frame) => JSON.stringify(frame))
 }
 
