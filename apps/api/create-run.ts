@@ -15,13 +15,15 @@ import { accept, prepare, type Prepared } from './submit.ts'
 
 /**
  * Answers every POST that creates a run, in the way that its client asked for: as a stream, in one piece, or later
- * (`Prefer: respond-async`). The run is the same in all three; only who reads it differs.
+ * (`Prefer: respond-async`). The run is the same in all three; only who reads it differs. `path` is what the URL says
+ * of the request.
  */
 export async function createRun(
   deps: ApiDeps,
   dialect: Dialect,
   request: FastifyRequest,
   reply: FastifyReply,
+  path?: { model: string; stream: boolean },
 ): Promise<FastifyReply> {
   const resumed = readLastEventId(request.headers['last-event-id'])
   if (resumed !== undefined) return resumeRun(deps, resumed, request, reply)
@@ -44,7 +46,10 @@ export function prepareRun(deps: ApiDeps, dialect: Dialect, request: FastifyRequ
   return prepare(deps, {
     caller: request.caller,
     dialect,
-    endpoint: request.routeOptions.url ?? request.url,
+    // A route with the model in its path is a pattern; the query, where a key may stand, is left out.
+    endpoint:
+      (path === undefined ? request.routeOptions.url : undefined) ?? request.url.replace(/\?.*$/s, ''),
+    path,
     json: request.bodyText,
     body: request.body,
     headers: request.headers,

@@ -45,7 +45,9 @@ async function countTokens(
   const provider = deps.config.providers.find(({ name }) => name === target.provider)
   const native = provider === undefined ? undefined : findProviderSpec(provider.type)?.native
   if (native?.[anthropicTokenCount.name] !== undefined) {
-    return createRun(deps, anthropicTokenCount, request, reply)
+    // Named by its target, since a virtual model may lead to another provider the next time.
+    const path = { model: `${target.provider}/${target.model}`, stream: false }
+    return createRun(deps, anthropicTokenCount, request, reply, path)
   }
   return reply
     .header('x-millrace-token-count', 'estimate')

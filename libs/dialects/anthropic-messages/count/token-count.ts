@@ -5,13 +5,13 @@ import { readPrompt } from '../request/read-request.ts'
 
 /**
  * Anthropic's `POST /v1/messages/count_tokens`: a Messages body without what is for the answer, and a number for an
- * answer. Only a provider that speaks it can be asked; it never streams.
+ * answer. Only a provider that speaks it can be asked, so `path` may name one; it never streams.
  */
 export const anthropicTokenCount: Dialect = {
   ...anthropicMessages,
   name: 'anthropic-token-count',
   idPrefix: 'run_',
-  readRequest: readPrompt,
+  readRequest: (body, path) => ({ ...readPrompt(body), ...path }),
   createObserver: () => ({
     observe: () => undefined,
     observeAnswer(json) {
