@@ -1,6 +1,7 @@
 export * from './anthropic/index.ts'
 export * from './connect-provider.ts'
 export * from './openai-compatible.ts'
+export * from './openai-error.ts'
 export * from './openai.ts'
 export * from './provider.ts'
 export * from './registry.ts'

@@ -1,3 +1,4 @@
+import { createChatAdapter } from './openai-chat/index.ts'
 import { openaiCompatible } from './openai-compatible.ts'
 import type { ProviderSpec } from './provider.ts'
 
@@ -10,4 +11,5 @@ export const openai: ProviderSpec = {
   native: { ...openaiCompatible.native, 'openai-responses': () => '/responses' },
   environment: { key: 'OPENAI_API_KEY', baseUrl: 'OPENAI_BASE_URL' },
   callHeaders: ['openai-organization', 'openai-project', 'openai-beta'],
+  adapter: createChatAdapter('openai'),
 }

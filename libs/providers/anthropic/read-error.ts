@@ -1,5 +1,5 @@
 import { GatewayError, type ErrorCode } from '#libs/core'
-import { readOpenAiError } from '../openai-compatible.ts'
+import { readOpenAiError } from '../openai-error.ts'
 
 /** What Anthropic says with the type `invalid_request_error` alone, and fallbacks hang on. */
 const codesByMessage: readonly (readonly [RegExp, ErrorCode])[] = [

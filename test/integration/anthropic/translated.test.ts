@@ -4,16 +4,18 @@ import { failure, prompt, useAnthropicGateway } from './support.ts'
 
 const { gateway, client, lastRequest } = useAnthropicGateway()
 
-describe('Anthropic’s client with another provider behind', () => {
+describe.each(['sim', 'upstream'])('Anthropic’s client with the provider %s behind', (provider) => {
+  const model = `${provider}/lorem?tokens=5&gap_ms=0`
+
   it('gets text, whole and as a stream', async () => {
-    const request = { ...prompt, model: 'sim/lorem?tokens=5&gap_ms=0' }
+    const request = { ...prompt, model }
     const whole = await client().messages.create(request)
     const streamed = await client().messages.stream(request).finalMessage()
     expect(whole).toMatchObject({ role: 'assistant', stop_reason: 'end_turn', usage: { output_tokens: 5 } })
     expect(streamed.content).toMatchObject(whole.content)
   })
 
-  it('gets tool calls, and may send their results with images', async () => {
+  it('gets tool calls, and may send their results, beside images', async () => {
     const tools = [
       {
         name: 'get_weather',
@@ -24,7 +26,6 @@ describe('Anthropic’s client with another provider behind', () => {
         },
       },
     ]
-    const model = 'sim/lorem?tokens=5&gap_ms=0'
     const asked = await client()
       .messages.stream({ ...prompt, model, tools })
       .finalMessage()
@@ -46,17 +47,27 @@ describe('Anthropic’s client with another provider behind', () => {
       model,
       tools,
       messages: [
-        ...prompt.messages,
+        { role: 'user', content: [image, { type: 'text', text: 'hi' }] },
         { role: 'assistant', content: asked.content },
-        { role: 'user', content: [{ type: 'tool_result', tool_use_id: id, content: [image] }] },
+        { role: 'user', content: [{ type: 'tool_result', tool_use_id: id, content: 'sunny' }] },
       ],
     })
     expect(answered.stop_reason).toBe('end_turn')
   })
 
+  it('is told that a stream broke off', async () => {
+    const broken = `${provider}/lorem?tokens=9&gap_ms=0&fail=truncate&at=3`
+    const error = await failure(
+      client()
+        .messages.stream({ ...prompt, model: broken })
+        .finalMessage(),
+    )
+    expect(error).toMatchObject({ type: 'api_error' })
+  })
+
   it('gets an estimate for a count, which says that it is one', async () => {
     const { data, response } = await client()
-      .messages.countTokens({ messages: prompt.messages, model: 'sim/lorem' })
+      .messages.countTokens({ messages: prompt.messages, model })
       .withResponse()
     expect(data.input_tokens).toBeGreaterThan(0)
     expect(response.headers.get('x-millrace-token-count')).toBe('estimate')
@@ -64,7 +75,7 @@ describe('Anthropic’s client with another provider behind', () => {
 
   it('is refused a tool that runs at Anthropic alone', async () => {
     const tools = [{ type: 'web_search_20250305' as const, name: 'web_search' as const }]
-    const error = await failure(client().messages.create({ ...prompt, model: 'sim/lorem', tools }))
+    const error = await failure(client().messages.create({ ...prompt, model, tools }))
     expect(error).toMatchObject({ status: 400, error: { error: { type: 'invalid_request_error' } } })
     expect(error.message).toContain('web_search_20250305')
   })

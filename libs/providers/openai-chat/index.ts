@@ -1,0 +1,1 @@
+export { createChatAdapter } from './chat-adapter.ts'
