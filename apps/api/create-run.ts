@@ -27,7 +27,7 @@ export async function createRun(
 ): Promise<FastifyReply> {
   const resumed = readLastEventId(request.headers['last-event-id'])
   if (resumed !== undefined) return resumeRun(deps, resumed, request, reply)
-  return answerRun(deps, prepareRun(deps, dialect, request), request, reply)
+  return answerRun(deps, prepareRun(deps, dialect, request, path), request, reply)
 }
 
 /** Goes on with the run that a `Last-Event-ID` names, since some clients reconnect by sending their POST again. */
@@ -42,7 +42,12 @@ export async function resumeRun(
 }
 
 /** {@link prepare} for a request as Fastify has it. */
-export function prepareRun(deps: ApiDeps, dialect: Dialect, request: FastifyRequest): Prepared {
+export function prepareRun(
+  deps: ApiDeps,
+  dialect: Dialect,
+  request: FastifyRequest,
+  path?: { model: string; stream: boolean },
+): Prepared {
   return prepare(deps, {
     caller: request.caller,
     dialect,

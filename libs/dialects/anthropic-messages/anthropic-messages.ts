@@ -18,7 +18,7 @@ export const anthropicMessages: Dialect = {
   toNativeRequest,
   createObserver,
   createEncoder,
-  errorFrame: toErrorText,
+  errorFrames: (error) => [toErrorText(error)],
   toEvent: (frame, id) => `${toEventLine(frame)}data: ${frame}\nid: ${id}\n\n`,
   streamEnd: '',
   collect,
