@@ -11,6 +11,8 @@ export interface Dialect {
   readonly name: string
   /** The start of its run ids, such as `chatcmpl-`. */
   readonly idPrefix: string
+  /** Where its runs are to be read again, if not below the path that creates them. */
+  readonly resourcePath?: string
   /** The client's headers that go on to a provider of the same dialect, in lower case. */
   readonly forwardedHeaders: readonly string[]
   /** The header in which its clients look for the request's id, beside `x-request-id`. */

@@ -2,6 +2,8 @@ import { GatewayError } from '#libs/core'
 import { anthropicMessages } from './anthropic-messages/anthropic-messages.ts'
 import { anthropicTokenCount } from './anthropic-messages/count/token-count.ts'
 import type { Dialect } from './dialect.ts'
+import { gemini } from './gemini/gemini.ts'
+import { geminiTokenCount } from './gemini/token-count.ts'
 import { openaiChat } from './openai-chat/openai-chat.ts'
 import { openaiResponses } from './openai-responses/openai-responses.ts'
 
@@ -11,6 +13,8 @@ export const dialects: Readonly<Record<string, Dialect>> = {
   [anthropicTokenCount.name]: anthropicTokenCount,
   [openaiChat.name]: openaiChat,
   [openaiResponses.name]: openaiResponses,
+  [gemini.name]: gemini,
+  [geminiTokenCount.name]: geminiTokenCount,
 }
 
 /** Throws for a name that this release does not know: a stored run may be of a newer release. */
