@@ -1,5 +1,6 @@
 export * from './anthropic/index.ts'
 export * from './connect-provider.ts'
+export * from './gemini/index.ts'
 export * from './openai-compatible.ts'
 export * from './openai-error.ts'
 export * from './openai.ts'

@@ -1,11 +1,12 @@
 import { anthropic } from './anthropic/index.ts'
+import { gemini } from './gemini/index.ts'
 import { openaiCompatible } from './openai-compatible.ts'
 import { openai } from './openai.ts'
 import type { ProviderSpec } from './provider.ts'
 import { simulator } from './simulator/index.ts'
 
 /** Every provider the gateway knows. A new one is a file of its own and a line here. */
-export const providerSpecs: readonly ProviderSpec[] = [openai, anthropic, openaiCompatible, simulator]
+export const providerSpecs: readonly ProviderSpec[] = [openai, anthropic, gemini, openaiCompatible, simulator]
 
 /** `type` is the word in the configuration. */
 export function findProviderSpec(type: string): ProviderSpec | undefined {

@@ -9,6 +9,7 @@ import {
   openai,
   type ProviderCall,
   type ProviderSettings,
+  type ProviderSpec,
 } from '#libs/providers'
 
 const open: (() => Promise<unknown>)[] = []
@@ -48,9 +49,13 @@ export function serveRaw(answer: (socket: Socket) => void): Promise<string> {
   return listen(createServer((socket) => socket.once('data', () => answer(socket))))
 }
 
-/** A provider of type `openai` at this server, named `acme`, closed at the test's end. */
-export function connect(host: string, settings: Partial<ProviderSettings> = {}): ConnectedProvider {
-  const provider = connectProvider(openai, {
+/** A provider at this server, of type `openai` unless told otherwise, named `acme`, closed at the test's end. */
+export function connect(
+  host: string,
+  settings: Partial<ProviderSettings> = {},
+  spec: ProviderSpec = openai,
+): ConnectedProvider {
+  const provider = connectProvider(spec, {
     name: 'acme',
     baseUrl: `http://${host}/v1`,
     ...settings,

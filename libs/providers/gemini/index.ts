@@ -1,0 +1,2 @@
+export { gemini } from './gemini.ts'
+export { readGeminiError } from './read-error.ts'
