@@ -7,6 +7,7 @@ import { answerUnreadable, sendError, toGatewayError } from './error-handler.ts'
 import { dialectOf } from './request-dialect.ts'
 import { messages } from './routes/anthropic-messages.ts'
 import { chatCompletions } from './routes/chat-completions.ts'
+import { geminiModels } from './routes/gemini.ts'
 import { health } from './routes/health.ts'
 import { jobs } from './routes/jobs.ts'
 import { models } from './routes/models.ts'
@@ -75,6 +76,7 @@ export function createApp(deps: ApiDeps): FastifyInstance {
   })
   observeRequests(app, deps)
   health(app, deps)
+  app.register(async (scope) => geminiModels(scope, deps))
   app.register(async (scope) => {
     scope.addHook('onRequest', async (request) => {
       request.caller = deps.authenticate(request.headers)

@@ -1,8 +1,9 @@
+import { getDialect } from '#libs/dialects'
 import type { RunEnd, RunOpening, RunSpec } from '#libs/runs'
 
 /** Where a run can be read again that answers a request such as `spec`'s. */
 export function locationOf(spec: RunSpec, rid = spec.rid): string {
-  return `${spec.endpoint}/${rid}`
+  return `${getDialect(spec.dialect).resourcePath ?? spec.endpoint}/${rid}`
 }
 
 /** What every answer about a run tells in its headers, as far as it is known when they are sent. */

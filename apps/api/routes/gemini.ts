@@ -1,0 +1,92 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { GatewayError } from '#libs/core'
+import { estimateGeminiTokens, gemini, geminiTokenCount } from '#libs/dialects'
+import { findProviderSpec } from '#libs/providers'
+import { createRun } from '../create-run.ts'
+import type { ApiDeps } from '../deps.ts'
+
+/** Google's clients call either version; below `/genai` no other vendor's paths are in their way. */
+const mounts = ['/v1', '/v1beta', '/genai/v1', '/genai/v1beta']
+
+interface Call {
+  Params: { '*': string }
+  Querystring: Record<string, unknown>
+}
+
+/**
+ * Google's `models/MODEL:METHOD`. A run is read again as a job, `/v1/jobs/{id}/events?starting_after=N` for a stream:
+ * N counts its events from 0, since Google's clients bear no ids on them. It needs a scope of its own, for only here
+ * may a key stand in the URL.
+ */
+export function geminiModels(scope: FastifyInstance, deps: ApiDeps): void {
+  scope.addHook('onRequest', async (request) => {
+    const { key } = request.query as Record<string, unknown>
+    const headers = typeof key === 'string' ? { 'x-goog-api-key': key, ...request.headers } : request.headers
+    request.caller = deps.authenticate(headers)
+  })
+  for (const mount of mounts) {
+    scope.post<Call>(`${mount}/models/*`, { config: { dialect: gemini } }, (request, reply) => {
+      const target = request.params['*']
+      const at = target.lastIndexOf(':')
+      return call(
+        deps,
+        { model: target.slice(0, Math.max(at, 0)), method: target.slice(at + 1) },
+        request,
+        reply,
+      )
+    })
+  }
+}
+
+async function call(
+  deps: ApiDeps,
+  { model, method }: { model: string; method: string },
+  request: FastifyRequest<Call>,
+  reply: FastifyReply,
+): Promise<FastifyReply> {
+  switch (method) {
+    case 'generateContent':
+      return createRun(deps, gemini, request, reply, { model, stream: false })
+    case 'streamGenerateContent':
+      if (request.query.alt === 'sse') return createRun(deps, gemini, request, reply, { model, stream: true })
+      throw new GatewayError(
+        'invalid_request',
+        'Streams come as server-sent events here: add ?alt=sse to the URL.',
+        { param: 'alt' },
+      )
+    case 'countTokens':
+      return countTokens(deps, model, request, reply)
+    case 'embedContent':
+    case 'batchEmbedContents':
+      throw new GatewayError(
+        'invalid_request',
+        `There are no embeddings here yet, so ${method} has no answer.`,
+        { status: 501 },
+      )
+    default:
+      throw new GatewayError(
+        'route_not_found',
+        'There is no such method of a model: call generateContent, streamGenerateContent or countTokens.',
+      )
+  }
+}
+
+/** A provider that can count is asked, by a run as for any answer; for the others it is estimated, and said so. */
+async function countTokens(
+  deps: ApiDeps,
+  model: string,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<FastifyReply> {
+  const target = deps.router.choose(model)
+  const type = deps.config.providers.find(({ name }) => name === target.provider)?.type
+  const native = type === undefined ? undefined : findProviderSpec(type)?.native
+  if (native?.[geminiTokenCount.name] !== undefined) {
+    // Named by its target, since a virtual model might lead to another provider the next time.
+    const path = { model: `${target.provider}/${target.model}`, stream: false }
+    return createRun(deps, geminiTokenCount, request, reply, path)
+  }
+  return reply
+    .header('x-millrace-token-count', 'estimate')
+    .send({ totalTokens: estimateGeminiTokens(request.body) })
+}
