@@ -18,7 +18,7 @@ export const gemini: Dialect = {
   toNativeRequest: (json, { model }) => nameModel(json, model),
   createObserver,
   createEncoder,
-  errorFrame: toErrorBody,
+  errorFrames: (error) => [toErrorBody(error)],
   // Google's client passes over every event with an `id:` and breaks on a `[DONE]`, so a stream has neither.
   toEvent: (frame) => `data: ${frame}\n\n`,
   streamEnd: '',

@@ -40,9 +40,12 @@ describe('a stream put together', () => {
   })
 
   it('tells what was said until it broke off, and no finish', () => {
-    const error = dialect.errorFrame(new GatewayError('worker_lost', 'Gone.').toJSON(), 2)
+    const error = dialect.errorFrames(new GatewayError('worker_lost', 'Gone.').toJSON(), 2, {
+      context,
+      frames: [],
+    })
     const { frames } = observe([chunk([{ text: 'a' }]), chunk([{ text: 'b' }])])
-    expect(JSON.parse(dialect.collect([...frames, error], context))).toMatchObject({
+    expect(JSON.parse(dialect.collect([...frames, ...error], context))).toMatchObject({
       candidates: [{ content: { parts: [{ text: 'ab' }] } }],
     })
     expect(JSON.parse(dialect.collect([], context, { inputTokens: 1, outputTokens: 2 }))).toEqual({
@@ -102,7 +105,7 @@ describe('an error', () => {
   it('in a stream is thrown by Google’s client', async () => {
     const frames = [
       ...observe([chunk([{ text: 'a' }])]).frames,
-      dialect.errorFrame(new GatewayError('worker_lost', 'Gone.').toJSON(), 1),
+      ...dialect.errorFrames(new GatewayError('worker_lost', 'Gone.').toJSON(), 1, { context, frames: [] }),
     ]
     await expect(judge(frames)).rejects.toMatchObject({ name: 'ApiError', status: 502 })
   })
