@@ -98,6 +98,13 @@ export interface ModelConfig {
   readonly name: string
   readonly routing: 'load-balance'
   readonly targets: readonly TargetConfig[]
+  /**
+   * What becomes of a run whose worker died between the call and the first frame: it may have been paid for, and
+   * `retry_once` takes the risk of paying again.
+   */
+  readonly onWorkerLoss: 'fail' | 'retry_once'
+  /** Where an answer must lie before its end is told. */
+  readonly durability: 'redis' | 's3'
   readonly onDisconnect?: OnDisconnect | undefined
 }
 

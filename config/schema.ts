@@ -141,6 +141,8 @@ const model = section({
   routing: z.literal('load-balance').default('load-balance'),
   targets: z.array(target).min(1),
   on_disconnect: onDisconnect.optional(),
+  on_worker_loss: z.enum(['fail', 'retry_once']).default('fail'),
+  durability: z.enum(['redis', 's3']).default('redis'),
 })
 
 const file = section({

@@ -55,6 +55,7 @@ export function prepare(deps: ApiDeps, submission: Submission): Prepared {
     lane: readLane(headers['x-millrace-priority']) ?? caller.lane,
     onDisconnect:
       readOnDisconnect(headers['x-millrace-on-disconnect']) ?? defaultOnDisconnect(deps, caller, summary),
+    ...lossPolicy(deps, summary),
     headers: pickHeaders(headers, dialect.forwardedHeaders),
     createdAtMs: Date.now(),
   }
@@ -136,6 +137,16 @@ async function enqueue(deps: ApiDeps, { rid, provider, lane }: RunSpec): Promise
   } catch (error) {
     deps.logger.warn({ err: error, rid }, 'a run could not be enqueued; the sweeper will do it')
   }
+}
+
+function lossPolicy(
+  { config }: ApiDeps,
+  { model }: RequestSummary,
+): Pick<RunSpec, 'onWorkerLoss' | 'durability'> {
+  const configured = config.models.find(({ name }) => name === model)
+  if (configured === undefined) return {}
+  const { onWorkerLoss, durability } = configured
+  return { onWorkerLoss, durability }
 }
 
 function defaultOnDisconnect(

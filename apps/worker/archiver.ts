@@ -1,6 +1,7 @@
 import type { RunId } from '#libs/core'
-import type { Archive, FinishedRun, RunStore } from '#libs/runs'
+import type { Archive, ArchiveRecord, FinishedRun, RunStore } from '#libs/runs'
 import type { Logger } from '#libs/telemetry'
+import { insist } from './insist.ts'
 
 /**
  * Carries finished runs from the outbox to the archive. The worker that ended a run still has all of it in memory
@@ -10,6 +11,10 @@ import type { Logger } from '#libs/telemetry'
  */
 export interface Archiver {
   offer(finished: FinishedRun): void
+  /** Resolves when the archive holds the run, however long that takes. For runs whose end must wait for it. */
+  storeFirst(finished: FinishedRun): Promise<void>
+  /** After `storeFirst` and the end: takes the run out of the outbox. */
+  settle(finished: FinishedRun): Promise<void>
   /** Reads these runs back from Redis and archives them. */
   recover(rids: readonly RunId[]): Promise<void>
   /** Archives what was offered, as far as the object store takes it. */
@@ -62,6 +67,15 @@ export function createArchiver(options: ArchiverOptions): Archiver {
       if (offered.push(finished) >= batchRuns) flush()
       else timer ??= setTimeout(flush, lingerMs)
     },
+    storeFirst: (finished) =>
+      insist(
+        async () => {
+          const { failed } = await options.archive.write([toRecord(finished)])
+          if (failed[0] !== undefined) throw failed[0].error
+        },
+        (error) => options.logger.warn({ err: error }, 'an answer waits for the archive'),
+      ),
+    settle: (finished) => settle(options, [toRecord(finished)]),
     async recover(rids) {
       const { runs, unwanted } = await options.store.finished(rids)
       if (runs.length > 0) await writeBatch(options, runs)
@@ -75,18 +89,29 @@ export function createArchiver(options: ArchiverOptions): Archiver {
 }
 
 async function writeBatch(options: ArchiverOptions, batch: FinishedRun[]): Promise<void> {
-  const { archive, store, logger } = options
-  const records = batch.map((finished) => ({
-    rid: finished.run.spec.rid,
-    tenant: finished.run.spec.tenant,
-    line: JSON.stringify(finished),
-  }))
+  const { archive, logger } = options
+  const records = batch.map(toRecord)
   const { stored, failed } = await archive.write(records)
   for (const { rids, error } of failed)
     logger.warn({ err: error, runs: rids.length }, 'archiving failed, will be retried')
-  if (stored.length === 0) return
+  const isStored = new Set(stored)
+  await settle(
+    options,
+    records.filter(({ rid }) => isStored.has(rid)),
+  )
+}
+
+function toRecord(finished: FinishedRun): ArchiveRecord {
+  const { rid, tenant } = finished.run.spec
+  return { rid, tenant, line: JSON.stringify(finished) }
+}
+
+async function settle(options: ArchiverOptions, records: ArchiveRecord[]): Promise<void> {
+  if (records.length === 0) return
   const tenants = new Map(records.map(({ rid, tenant }) => [rid, tenant]))
-  for (const rid of await store.settle(stored)) await eraseRun(options, rid, tenants.get(rid))
+  for (const rid of await options.store.settle([...tenants.keys()])) {
+    await eraseRun(options, rid, tenants.get(rid))
+  }
 }
 
 /** Redis forgets a deleted run last: as long as it knows of it, nobody can read what the archive may still hold. */

@@ -241,10 +241,14 @@ async function endRun(
     body: claim.body,
     log: answer ?? writer.text(),
   }
+  const isStoredFirst = spec.durability === 's3'
+  if (isStoredFirst) await deps.archiver.storeFirst(finished)
   const ended = await endInStore(deps, writer, { spec, epoch, homeChannel, end, entry }, finished)
   deps.runMetrics.onEnded(spec, end)
   if (error !== undefined) deps.logger.info({ rid: spec.rid, err: error }, 'run ended without its answer')
-  if (ended === 'ended') deps.archiver.offer(finished)
+  if (ended === 'fenced') return
+  if (isStoredFirst) await deps.archiver.settle(finished)
+  else deps.archiver.offer(finished)
 }
 
 function toLastFrames({ claim, dialect, writer }: Journey, error: GatewayError): string[] {

@@ -24,7 +24,8 @@ export async function processJob(deps: WorkerDeps, provider: WorkerProvider, rid
       case 'run':
         return carryRun(deps, provider, claim)
       case 'salvage':
-        return salvageRun(deps, claim)
+        if ((await salvageRun(deps, claim)) === 'ended') return
+        break
       case 'held':
         // It is in good hands, and this worker is about to go.
         if (deps.held.isDraining) return

@@ -8,10 +8,24 @@ import { readEntries } from './end-run.ts'
 type Claim = Extract<ClaimResult, { status: 'salvage' }>
 
 /**
+ * Sees to a run whose worker died after it had called the provider. It ends here, unless its model's policy has it
+ * called once more: then it is among the waiting again.
+ */
+export async function salvageRun(deps: WorkerDeps, claim: Claim): Promise<'ended' | 'retried'> {
+  const { rid, onWorkerLoss } = claim.spec
+  if (onWorkerLoss === 'retry_once' && (await deps.store.retry(claim)) === 'retried') {
+    deps.logger.warn({ rid }, 'a run whose worker was lost is called once more')
+    return 'retried'
+  }
+  await endLostRun(deps, claim)
+  return 'ended'
+}
+
+/**
  * Ends a run whose worker died after it had called the provider. What was streamed is kept, and its readers get
  * a typed error behind it: the provider is not called again, since it may have been paid already.
  */
-export async function salvageRun(deps: WorkerDeps, claim: Claim): Promise<void> {
+async function endLostRun(deps: WorkerDeps, claim: Claim): Promise<void> {
   const { spec, epoch, homeChannel } = claim
   const { rid, tenant } = spec
   const entries = await readEntries(deps.log, rid, tenant)

@@ -26,7 +26,7 @@ const idempotencyLifetimeMs = 24 * 60 * 60 * 1000
  * archiving.
  */
 export function createRedisRunStore(redis: Redis, options: { retainMs: number }): RunStore {
-  const { accept, claim, end, cancel, remove, settle, restore, beat } = defineScripts(redis)
+  const { accept, claim, end, cancel, remove, settle, restore, retry, beat } = defineScripts(redis)
   return {
     async accept(acceptance) {
       const reply = await accept(acceptKeys(acceptance), acceptArguments(acceptance))
@@ -40,6 +40,10 @@ export function createRedisRunStore(redis: Redis, options: { retainMs: number })
       return toClaimResult(reply as [string, ...never[]])
     },
     restore: (claimed) => restore(...restoreArguments(claimed)) as Promise<'restored' | 'there'>,
+    async retry({ spec: { rid, provider }, epoch }) {
+      const runKeys = [keys.run(rid), keys.waiting(provider), keys.running]
+      return (await retry(runKeys, [rid, epoch])) as 'retried' | 'spent'
+    },
     async end(ending) {
       const { spec, epoch, homeChannel, entry } = ending
       const { rid } = spec
@@ -95,6 +99,7 @@ function defineScripts(redis: Redis) {
     remove: script('delete-5.lua'),
     settle: script('settle-1.lua'),
     restore: script('restore-5.lua'),
+    retry: script('retry-3.lua'),
     beat: script('beat-2.lua'),
   }
 }

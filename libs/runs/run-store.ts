@@ -72,6 +72,8 @@ export interface RunStore extends RunQueries {
   claim(rid: RunId, provider: string, token: string): Promise<ClaimResult>
   /** Writes a claimed run down again that Redis has lost; `there` if it has not. */
   restore(claim: Extract<ClaimResult, { status: 'run' }>): Promise<'restored' | 'there'>
+  /** Puts a salvaged run back among the waiting, once in its life and only before its first frame. */
+  retry(claim: Extract<ClaimResult, { status: 'salvage' }>): Promise<'retried' | 'spent'>
   /** `fenced` when a later claim has taken the run over, `gap` and `missing` as with an append. */
   end(ending: Ending): Promise<'ended' | 'fenced' | 'gap' | 'missing'>
   /** `end` and `frames` are what a run gets that no worker has claimed yet. */

@@ -44,6 +44,10 @@ export interface RunSpec {
   metadata: Record<string, string>
   lane: Lane
   onDisconnect: 'continue' | 'cancel'
+  /** Absent: a run whose worker died after the call, and before the first frame, fails. */
+  onWorkerLoss?: 'fail' | 'retry_once'
+  /** Absent: its end is told as soon as Redis has it; `s3`: only when the archive has it. */
+  durability?: 'redis' | 's3'
   /** The client's headers that go on to the provider, such as `anthropic-beta`. */
   headers: Record<string, string>
   createdAtMs: number

@@ -82,6 +82,8 @@ describe('a file', () => {
         {
           name: 'corporate',
           routing: 'load-balance',
+          onWorkerLoss: 'fail',
+          durability: 'redis',
           targets: [
             { provider: 'openai', model: 'gpt-5-mini', weight: 80 },
             { provider: 'local', model: 'qwen3', weight: 20 },

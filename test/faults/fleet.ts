@@ -37,6 +37,7 @@ export interface FleetOptions {
   /** More of the provider's settings, in the file's words. */
   provider?: Record<string, unknown>
   server?: Record<string, unknown>
+  models?: Record<string, unknown>[]
   retainMs?: number
   logLevel?: string
   /** Without the proxies, which cost a load test their share of the processor. */
@@ -124,6 +125,7 @@ function toConfig(options: FleetOptions, { s3, redisPort, providerPort }: Surrou
       access_key_id: credentials.accessKeyId,
       secret_access_key: credentials.secretAccessKey,
     },
+    models: options.models ?? [],
     providers: {
       [providerName]: {
         type: 'openai-compatible',

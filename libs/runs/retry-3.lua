@@ -1,0 +1,13 @@
+-- Lets a run be called once more whose worker died before its first frame.
+-- KEYS 1 run, 2 waiting, 3 running
+-- ARGV 1 rid, 2 epoch
+-- Reply: 'retried' | 'spent' (it was retried before, has frames, or shall stop)
+local run = redis.call('HMGET', KEYS[1], 'epoch', 'state', 'seq', 'retried', 'cancel')
+if run[1] ~= ARGV[2] or run[2] ~= 'dispatched' or run[3] or run[4] or run[5] then return 'spent' end
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+redis.call('HSET', KEYS[1], 'state', 'accepted', 'retried', 1)
+redis.call('HDEL', KEYS[1], 'holder')
+redis.call('ZREM', KEYS[3], ARGV[1])
+redis.call('ZADD', KEYS[2], now, ARGV[1])
+return 'retried'
