@@ -7,6 +7,7 @@ import { createArchive, createRedisRunStore, type Archive, type RunStore } from 
 import { openObjectStore } from '#libs/storage'
 import { createReaders, createRedisStreamLog, type Readers, type StreamLog } from '#libs/streams'
 import { createMetrics, type Logger, type Metrics } from '#libs/telemetry'
+import { createAdmission, type Admission } from './admission.ts'
 import { createAuthenticate, type Authenticate } from './authenticate.ts'
 import { createOpenStreams, type OpenStreams } from './open-streams.ts'
 
@@ -22,6 +23,7 @@ export interface ApiDeps {
   queues: ReadonlyMap<string, JobQueue>
   router: Router
   authenticate: Authenticate
+  admission: Admission
   openStreams: OpenStreams
   /** True once the process was told to stop: nothing new is accepted. */
   isDraining: boolean
@@ -47,12 +49,14 @@ export async function createApiDeps({ config, redisUrl, logger }: ApiOptions): P
   const readers = await createReaders({ subscriber, log, process: createRunId('run_'), onError })
   const queues = new Map(config.providers.map(({ name }) => [name, createBullmqQueue(name, jobs)]))
   const openStreams = createOpenStreams(config.server)
+  const store = createRedisRunStore(redis, { retainMs: config.redis.retainMs })
+  const admission = createAdmission({ redis, store, onError })
   return {
     config,
     logger,
     metrics: createMetrics({ tenants: new Set(config.keys.map(({ tenant }) => tenant)).add('default') }),
     redis,
-    store: createRedisRunStore(redis, { retainMs: config.redis.retainMs }),
+    store,
     log,
     readers,
     archive: createArchive({
@@ -62,9 +66,11 @@ export async function createApiDeps({ config, redisUrl, logger }: ApiOptions): P
     queues,
     router: createRouter({ models: config.models, providers: config.providers.map(({ name }) => name) }),
     authenticate: createAuthenticate(config.keys),
+    admission,
     openStreams,
     isDraining: false,
     async close() {
+      admission.close()
       openStreams.close()
       readers.close()
       for (const queue of queues.values()) await queue.close()

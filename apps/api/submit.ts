@@ -37,6 +37,7 @@ export function prepare(deps: ApiDeps, submission: Submission): Prepared {
       retryAfterMs: 1_000,
     })
   }
+  deps.admission.check()
   const summary = dialect.readRequest(body, submission.path)
   const target = deps.router.choose(summary.model)
   const spec: RunSpec = {

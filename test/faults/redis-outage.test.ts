@@ -35,7 +35,8 @@ async function ask(): Promise<{ status: number; retryAfter: string | null; tookM
       messages: [{ role: 'user', content: `refused ${Math.random()}` }],
     }),
   })
-  const body: unknown = await response.json()
+  const text = await response.text()
+  const body: unknown = response.ok ? text : JSON.parse(text)
   const retryAfter = response.headers.get('retry-after')
   return { status: response.status, retryAfter, tookMs: performance.now() - startedMs, body }
 }
@@ -133,3 +134,20 @@ test('a Redis that has lost everything gets the running streams back from their 
   const { verdict, completed, failed } = await judge(fleet, results, { model })
   expect({ verdict, completed, failed }).toEqual({ verdict: clean, completed: 20, failed: {} })
 }, 80_000)
+
+test('a Redis that is nearly full refuses new runs, finishes those at hand, and takes new ones when it has room', async () => {
+  const model = 'lorem?tokens=60&gap_ms=50'
+  const reading = readMany(fleet, { name: 'full', streams: 20, model, deadlineMs: 30_000 })
+  await sleep(1_000)
+  const used = /used_memory:(\d+)/.exec(await fleet.client.info('memory'))?.[1]
+  await fleet.client.config('SET', 'maxmemory', String(Math.round(Number(used) * 1.2)))
+
+  await eventually('new runs are refused', async () => (await ask()).status === 503)
+  const results = await reading
+  expect((await ask()).retryAfter).toBe('2')
+  await fleet.client.config('SET', 'maxmemory', '0')
+  await eventually('new runs are taken', async () => (await ask()).status === 200, 5_000)
+
+  const { verdict, completed } = await judge(fleet, results, { model })
+  expect({ verdict, completed }).toEqual({ verdict: clean, completed: 20 })
+}, 40_000)

@@ -11,9 +11,12 @@ export function health(app: FastifyInstance, deps: ApiDeps): void {
       () => 'unreachable',
     )
     const isReady = redis === 'ok' && !deps.isDraining
-    return reply
-      .code(isReady ? 200 : 503)
-      .send({ status: isReady ? 'ready' : 'not_ready', redis, draining: deps.isDraining })
+    return reply.code(isReady ? 200 : 503).send({
+      status: isReady ? 'ready' : 'not_ready',
+      redis,
+      archive: deps.admission.isArchiveBehind ? 'behind' : 'ok',
+      draining: deps.isDraining,
+    })
   })
 
   app.get('/metrics', async (_request, reply) => {
