@@ -7,6 +7,7 @@ import { lanePriority, lanes, type Acceptance, type Lane, type RunSpec } from '#
 import type { Caller } from './authenticate.ts'
 import { cancelRun } from './cancel-run.ts'
 import type { ApiDeps } from './deps.ts'
+import { inTime } from './in-time.ts'
 
 export interface Submission {
   caller: Caller
@@ -97,13 +98,15 @@ export async function accept(deps: ApiDeps, prepared: Prepared, homeChannel: str
 async function writeDown(deps: ApiDeps, { spec, json, idempotency }: Prepared, homeChannel: string) {
   const provider = deps.config.providers.find(({ name }) => name === spec.provider)
   try {
-    return await deps.store.accept({
-      spec,
-      body: json,
-      homeChannel,
-      bufferSize: provider?.bufferSize ?? 0,
-      ...(idempotency !== undefined && { idempotency }),
-    })
+    return await inTime(
+      deps.store.accept({
+        spec,
+        body: json,
+        homeChannel,
+        bufferSize: provider?.bufferSize ?? 0,
+        ...(idempotency !== undefined && { idempotency }),
+      }),
+    )
   } catch (error) {
     // Who comes again under the same key is to find this very run.
     if (idempotency === undefined) void retract(deps, spec)
@@ -134,7 +137,7 @@ async function retract(deps: ApiDeps, spec: RunSpec): Promise<void> {
 /** The run is written down, so a job that could not be added is no failure: the sweeper adds it. */
 async function enqueue(deps: ApiDeps, { rid, provider, lane }: RunSpec): Promise<void> {
   try {
-    await deps.queues.get(provider)?.add(rid, lanePriority[lane])
+    await inTime(deps.queues.get(provider)?.add(rid, lanePriority[lane]) ?? Promise.resolve())
   } catch (error) {
     deps.logger.warn({ err: error, rid }, 'a run could not be enqueued; the sweeper will do it')
   }
