@@ -59,7 +59,9 @@ export function createBullmqQueue(provider: string, redis: Redis): JobQueue {
       }),
     async missing(rids) {
       const found = await Promise.all(rids.map((rid) => redis.exists(queue.toKey(rid))))
-      return rids.filter((_rid, index) => found[index] === 0)
+      const failed = await Promise.all(rids.map((rid) => redis.zscore(queue.toKey('failed'), rid)))
+      for (const [index, rid] of rids.entries()) if (failed[index] !== null) await queue.remove(rid)
+      return rids.filter((_rid, index) => found[index] === 0 || failed[index] !== null)
     },
     async setConcurrency(concurrency) {
       await queue.setGlobalConcurrency(concurrency)

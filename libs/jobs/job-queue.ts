@@ -7,7 +7,7 @@ export interface JobQueue {
    * the event loop leave in one write. Lower `priority` goes first; 0 goes before all others.
    */
   add(rid: RunId, priority: number): Promise<void>
-  /** Which of these runs have no job. */
+  /** Which of these runs have no job that will be done. One that failed is removed, so that `add` adds another. */
   missing(rids: readonly RunId[]): Promise<RunId[]>
   /** Bounds how many jobs run at once over all workers. */
   setConcurrency(concurrency: number): Promise<void>

@@ -1,9 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { S3Fault } from '../support/s3.ts'
-import { providerName, startFleet, type Fleet } from './fleet.ts'
+import { startFleet, type Fleet } from './fleet.ts'
 import { readMany } from './read-many.ts'
-import { readStream } from './stream-client.ts'
 import { answerTo, clean, judge, outboxEmpty, readArchive } from './verdict.ts'
 
 let fleet: Fleet
@@ -50,32 +49,3 @@ test('objects whose acknowledgement was lost are not written twice', async () =>
   expect(new Set(holders.map(({ length }) => length))).toEqual(new Set([1]))
   expect(readArchive(fleet).size).toBeGreaterThanOrEqual(5)
 }, 30_000)
-
-test('an accepted run whose job was never added is carried out within 15 seconds', async () => {
-  const model = 'lorem?tokens=3&gap_ms=1'
-  await fleet.client.hset(`mr:q:${providerName}:meta`, 'paused', '1')
-  const names = await fleet.client.keys(`mr:q:${providerName}:*`)
-  expect(names.length).toBeGreaterThan(0)
-  for (const worker of fleet.workers) worker.signal('SIGSTOP')
-  const reading = readStream({
-    urls: fleet.urls,
-    model: `${providerName}/${model}`,
-    prompt: 'forgotten',
-    deadlineMs: 30_000,
-  })
-  await sleep(500)
-  await forgetJobs(fleet)
-  for (const worker of fleet.workers) worker.signal('SIGCONT')
-
-  const result = await reading
-
-  expect(result).toMatchObject({ outcome: 'completed', text: answerTo('forgotten', model) })
-  expect(result.tookMs).toBeLessThan(15_000)
-}, 40_000)
-
-/** As if the API had died between the record and the job. */
-async function forgetJobs({ client }: Fleet): Promise<void> {
-  const prefix = `mr:q:${providerName}`
-  for (const key of await client.keys(`${prefix}:*`)) if (!key.endsWith(':meta')) await client.del(key)
-  await client.hdel(`${prefix}:meta`, 'paused')
-}
