@@ -47,6 +47,8 @@ export async function carryRun(deps: WorkerDeps, provider: WorkerProvider, claim
     onInterrupt: (result) => held.stop(result === 'cancel' ? 'cancelled' : 'fenced'),
     onError: (error) => deps.logger.error({ err: error, rid: spec.rid }, 'append failed'),
   })
+  // A provider may be silent for long, and nobody can come to the run meanwhile.
+  held.onMissing = () => void writer.repair()
   const journey: Journey = { claim, dialect, provider, held, writer, attempts: [], firstFrameAtMs: null }
   deps.runMetrics.onClaimed(spec, claim.claimedAtMs)
   try {
@@ -224,7 +226,9 @@ async function endRun(
   heard: Heard | undefined,
   error: GatewayError | undefined,
 ): Promise<void> {
-  const { claim, writer } = journey
+  const { claim, writer, held } = journey
+  // From here on the end itself notices, and an ended run may be gone because it was deleted.
+  held.onMissing = () => undefined
   const { spec, epoch, homeChannel } = claim
   const left = writer.finish(error !== undefined && spec.stream ? toLastFrames(journey, error) : [])
   const answer = heard?.answer

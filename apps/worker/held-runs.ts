@@ -10,12 +10,14 @@ export interface HeldRun {
   /** Set once, by the first stop. */
   readonly stopped: StopReason | undefined
   stop(reason: StopReason): void
+  /** Called when Redis turns out to have lost the run. */
+  onMissing: () => void
   release(): void
 }
 
 /**
  * The runs that this worker carries at the moment. It says for itself and all of them that their worker lives, and
- * hears then which of them were cancelled by a message that it missed.
+ * hears then which of them were cancelled by a message that it missed, and which Redis has lost.
  */
 export interface HeldRuns {
   hold(rid: RunId): HeldRun
@@ -40,9 +42,10 @@ export function createHeldRuns(store: RunStore, onError: (error: unknown) => voi
     isBeating = true
     store
       .beat([...held.keys()])
-      .then((cancelled) => {
+      .then(({ cancelled, missing }) => {
         beatAtMs = performance.now()
         for (const rid of cancelled) held.get(rid)?.stop('cancelled')
+        for (const rid of missing) held.get(rid)?.onMissing()
       })
       .catch(onError)
       .finally(() => (isBeating = false))
@@ -64,6 +67,7 @@ export function createHeldRuns(store: RunStore, onError: (error: unknown) => voi
           stopped = reason
           controller.abort(new GatewayError('cancelled', `The call was stopped: ${reason}.`))
         },
+        onMissing: () => undefined,
         release: () => {
           if (held.get(rid) === run) held.delete(rid)
         },

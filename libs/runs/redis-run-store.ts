@@ -71,7 +71,9 @@ export function createRedisRunStore(redis: Redis, options: { retainMs: number })
         | 'marked'
     },
     async beat(rids) {
-      return (await beat([keys.running, keys.alive], [runPrefix, silentFleetMs, ...rids])) as RunId[]
+      const reply = await beat([keys.running, keys.alive], [runPrefix, silentFleetMs, ...rids])
+      const [cancelled, missing] = reply as [RunId[], RunId[]]
+      return { cancelled, missing }
     },
     async settle(rids) {
       const prefixes = [runPrefix, logPrefix, bodyPrefix, options.retainMs]

@@ -84,8 +84,11 @@ export interface RunStore extends RunQueries {
   ): Promise<'unknown' | 'ended' | 'cancelled' | 'requested'>
   /** After `marked`, the caller cancels the run if it has not ended; it is forgotten when settled. */
   delete(rid: RunId, tenant: string): Promise<'unknown' | 'forgotten' | 'marked'>
-  /** Says that the calling worker lives, and holds these runs. Gives those that shall be cancelled. */
-  beat(rids: readonly RunId[]): Promise<RunId[]>
+  /**
+   * Says that the calling worker lives, and holds these runs. Gives those that shall be cancelled, and those that
+   * Redis has lost.
+   */
+  beat(rids: readonly RunId[]): Promise<{ cancelled: RunId[]; missing: RunId[] }>
   /** The archive holds these. Gives those that were deleted meanwhile: the caller erases and forgets them. */
   settle(rids: readonly RunId[]): Promise<RunId[]>
   /** Takes a run out of Redis and out of the outbox; before, the archive must hold nothing of it. */

@@ -135,6 +135,18 @@ test('a Redis that has lost everything gets the running streams back from their 
   expect({ verdict, completed, failed }).toEqual({ verdict: clean, completed: 20, failed: {} })
 }, 80_000)
 
+test('a run of which nothing was said yet is written down again too', async () => {
+  const model = 'lorem?tokens=3&ttft_ms=8000&gap_ms=10'
+  const reading = readMany(fleet, { name: 'silent', streams: 1, model, deadlineMs: 30_000 })
+  await eventually('the provider is called', async () => (await fleet.client.zcard('mr:running')) === 1)
+
+  await fleet.client.flushall()
+  await eventually('the run is back', async () => (await fleet.client.keys('mr:run:*')).length === 1, 5_000)
+
+  const { verdict, completed } = await judge(fleet, await reading, { model })
+  expect({ verdict, completed }).toEqual({ verdict: clean, completed: 1 })
+}, 40_000)
+
 test('a Redis that is nearly full refuses new runs, finishes those at hand, and takes new ones when it has room', async () => {
   const model = 'lorem?tokens=60&gap_ms=50'
   const reading = readMany(fleet, { name: 'full', streams: 20, model, deadlineMs: 30_000 })
