@@ -13,7 +13,7 @@ export interface Archiver {
   offer(finished: FinishedRun): void
   /** Resolves when the archive holds the run, however long that takes. For runs whose end must wait for it. */
   storeFirst(finished: FinishedRun): Promise<void>
-  /** After `storeFirst` and the end: takes the run out of the outbox. */
+  /** After `storeFirst` and the end: takes the run out of the outbox, or leaves that to the sweeper if it fails. */
   settle(finished: FinishedRun): Promise<void>
   /** Reads these runs back from Redis and archives them. */
   recover(rids: readonly RunId[]): Promise<void>
@@ -75,7 +75,10 @@ export function createArchiver(options: ArchiverOptions): Archiver {
         },
         (error) => options.logger.warn({ err: error }, 'an answer waits for the archive'),
       ),
-    settle: (finished) => settle(options, [toRecord(finished)]),
+    settle: (finished) =>
+      settle(options, [toRecord(finished)]).catch((error: unknown) =>
+        options.logger.warn({ err: error }, 'settling failed, will be retried'),
+      ),
     async recover(rids) {
       const { runs, unwanted } = await options.store.finished(rids)
       if (runs.length > 0) await writeBatch(options, runs)

@@ -186,6 +186,8 @@ function createRegistry(subscriber: Redis, onError: (error: unknown) => void) {
       if (acknowledged === undefined) {
         acknowledged = subscriber.subscribe(channels.run(rid))
         subscriptions.set(rid, acknowledged)
+        // The next one who comes to the run is to try anew.
+        acknowledged.catch(() => subscriptions.delete(rid))
       }
       return acknowledged
     },
