@@ -61,7 +61,8 @@ export interface KeyConfig {
   /** In the clear, here only: whoever keeps it keeps a hash. */
   readonly key: string
   readonly tenant: string
-  readonly priority: Priority
+  /** The lane of its runs; else it depends on whether somebody waits for the answer. */
+  readonly priority?: Priority | undefined
   readonly onDisconnect?: OnDisconnect | undefined
 }
 

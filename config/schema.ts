@@ -112,7 +112,7 @@ const key = section({
   name: label.optional(),
   key: secret,
   tenant: name.default('default'),
-  priority: z.enum(['interactive', 'standard', 'batch']).default('standard'),
+  priority: z.enum(['interactive', 'standard', 'batch']).optional(),
   on_disconnect: onDisconnect.optional(),
 })
 

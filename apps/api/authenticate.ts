@@ -7,14 +7,15 @@ import type { Lane } from '#libs/runs'
 /** Who calls. */
 export interface Caller {
   tenant: string
-  lane: Lane
+  /** The lane of its runs; undefined if that depends on how it asks. */
+  lane: Lane | undefined
   onDisconnect: 'continue' | 'cancel' | undefined
 }
 
 /** Throws `invalid_api_key` for anyone who is not known. */
 export type Authenticate = (headers: IncomingHttpHeaders) => Caller
 
-const anyone: Caller = { tenant: 'default', lane: 'standard', onDisconnect: undefined }
+const anyone: Caller = { tenant: 'default', lane: undefined, onDisconnect: undefined }
 
 /** Keeps digests of the keys and not the keys; without any, everyone is the tenant `default`. */
 export function createAuthenticate(keys: readonly KeyConfig[]): Authenticate {

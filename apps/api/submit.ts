@@ -7,6 +7,7 @@ import { lanePriority, lanes, type Acceptance, type Lane, type RunSpec } from '#
 import type { Caller } from './authenticate.ts'
 import { cancelRun } from './cancel-run.ts'
 import type { ApiDeps } from './deps.ts'
+import { readPrefer } from './prefer.ts'
 import { inTime } from './in-time.ts'
 
 export interface Submission {
@@ -41,6 +42,7 @@ export function prepare(deps: ApiDeps, submission: Submission): Prepared {
   deps.admission.check()
   const summary = dialect.readRequest(body, submission.path)
   const target = deps.router.choose(summary.model)
+  const background = summary.background === true || readPrefer(headers.prefer).respondAsync
   const spec: RunSpec = {
     rid: createRunId(dialect.idPrefix),
     tenant: caller.tenant,
@@ -54,7 +56,9 @@ export function prepare(deps: ApiDeps, submission: Submission): Prepared {
     includeUsage: summary.includeUsage,
     store: summary.store,
     metadata: summary.metadata,
-    lane: readLane(headers['x-millrace-priority']) ?? caller.lane,
+    // Somebody waits for what was not handed in for later.
+    lane:
+      readLane(headers['x-millrace-priority']) ?? caller.lane ?? (background ? 'standard' : 'interactive'),
     onDisconnect:
       readOnDisconnect(headers['x-millrace-on-disconnect']) ?? defaultOnDisconnect(deps, caller, summary),
     ...lossPolicy(deps, summary),

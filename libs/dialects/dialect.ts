@@ -59,6 +59,8 @@ export interface RequestSummary {
   /** Whether the client asked that the answer be listed. */
   store: boolean
   metadata: Record<string, string>
+  /** Whether the client said in the body that it will ask for the answer later. */
+  background?: boolean
 }
 
 /** What frames and answers say of their run in place of the provider's own words. */

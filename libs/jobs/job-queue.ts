@@ -3,8 +3,8 @@ import type { RunId } from '#libs/core'
 /** Asks the workers of one provider to carry runs further. */
 export interface JobQueue {
   /**
-   * Resolves when the job is in Redis. Adding a run that has a job already changes nothing. Calls of one turn of
-   * the event loop leave in one write. Lower `priority` goes first; 0 goes before all others.
+   * Resolves when the job is in Redis. Adding a run that has a job already changes nothing. Lower `priority` goes
+   * first; 0 goes before all others, and is the cheapest.
    */
   add(rid: RunId, priority: number): Promise<void>
   /** Which of these runs have no job that will be done. One that failed is removed, so that `add` adds another. */

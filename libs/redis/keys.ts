@@ -7,17 +7,13 @@ export const bullPrefix = 'mr:q'
 
 /** For scripts that build the keys of many runs: what `keys.run` puts first. */
 export const runPrefix = 'mr:run:'
-/** The same for `keys.body`. */
-export const bodyPrefix = 'mr:body:'
 /** The same for `keys.log`. */
 export const logPrefix = 'mr:log:'
 
 /** What each key holds. All live on one primary and have no slots in common. */
 export const keys = {
-  /** Hash: the run record. */
+  /** Hash: the run record and the request's body. */
   run: (rid: string) => runPrefix + rid,
-  /** String: the request's body as the client sent it. */
-  body: (rid: string) => bodyPrefix + rid,
   /** Stream: the frames, under ids `<epoch>-<seq of the last frame>`. */
   log: (rid: string) => logPrefix + rid,
   /** Sorted set: accepted runs that no worker has claimed, by time of acceptance. */
@@ -30,7 +26,7 @@ export const keys = {
   outbox: 'mr:outbox',
   /** Sorted set: a tenant's runs by the time in their ids, cut to the newest. */
   runsOf: (tenant: string) => `mr:runs:${tenant}`,
-  /** Sorted set: those of them that the client asked to have listed (`store: true`). */
+  /** Sorted set: those of its runs that the client asked to have listed (`store: true`). */
   storedOf: (tenant: string) => `mr:stored:${tenant}`,
   /** String: who rewrites a tenant's archive at the moment. */
   erasing: (tenant: string) => `mr:erasing:${tenant}`,

@@ -18,7 +18,7 @@ export function createRunQueries(redis: Redis): RunQueries {
       return isDeleted ? 'deleted' : fromFields(fields, tenant)
     },
     async body(rid) {
-      return (await redis.get(keys.body(rid))) ?? undefined
+      return (await redis.hget(keys.run(rid), 'body')) ?? undefined
     },
     async inspect(rid) {
       const fields = await redis.hmget(keys.run(rid), ...runFields)
@@ -82,7 +82,7 @@ async function readBacklog(redis: Redis, key: string): Promise<Backlog> {
 async function readFinished(redis: Redis, rid: RunId, recovered: Recovered): Promise<void> {
   const [fields, body, entries] = await Promise.all([
     redis.hmget(keys.run(rid), ...runFields),
-    redis.get(keys.body(rid)),
+    redis.hget(keys.run(rid), 'body'),
     redis.xrange(keys.log(rid), '-', '+'),
   ])
   const run = fromFields(fields)

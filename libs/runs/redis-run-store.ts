@@ -1,6 +1,5 @@
 import { runIdTimeMs, type RunId } from '#libs/core'
 import {
-  bodyPrefix,
   channels,
   defineBatchScript,
   defineScript,
@@ -34,7 +33,7 @@ export function createRedisRunStore(redis: Redis, options: { retainMs: number })
     },
     async claim(rid, provider, token) {
       const reply = await claim(
-        [keys.run(rid), keys.body(rid), keys.waiting(provider), keys.running, keys.alive],
+        [keys.run(rid), keys.waiting(provider), keys.running, keys.alive],
         [rid, silentWorkerMs, token],
       )
       return toClaimResult(reply as [string, ...never[]])
@@ -63,12 +62,8 @@ export function createRedisRunStore(redis: Redis, options: { retainMs: number })
       return (reply ?? 'unknown') as 'unknown' | 'ended' | 'cancelled' | 'requested'
     },
     async delete(rid, tenant) {
-      const runKeys = [keys.run(rid), keys.body(rid), keys.log(rid)]
-      const listKeys = [keys.runsOf(tenant), keys.storedOf(tenant)]
-      return ((await remove([...runKeys, ...listKeys], [rid, tenant])) ?? 'unknown') as
-        | 'unknown'
-        | 'forgotten'
-        | 'marked'
+      const deleted = [keys.run(rid), keys.log(rid), keys.runsOf(tenant), keys.storedOf(tenant)]
+      return ((await remove(deleted, [rid, tenant])) ?? 'unknown') as 'unknown' | 'forgotten' | 'marked'
     },
     async beat(rids) {
       const reply = await beat([keys.running, keys.alive], [runPrefix, silentFleetMs, ...rids])
@@ -76,7 +71,7 @@ export function createRedisRunStore(redis: Redis, options: { retainMs: number })
       return { cancelled, missing }
     },
     async settle(rids) {
-      const prefixes = [runPrefix, logPrefix, bodyPrefix, options.retainMs]
+      const prefixes = [runPrefix, logPrefix, options.retainMs]
       return (await settle([keys.outbox], [...prefixes, ...rids])) as RunId[]
     },
     forget: (rid) => forgetRun(redis, rid),
@@ -86,7 +81,7 @@ export function createRedisRunStore(redis: Redis, options: { retainMs: number })
 
 /** The outbox forgets last: what is in it is looked after until all is gone. */
 async function forgetRun(redis: Redis, rid: RunId): Promise<void> {
-  await redis.del(keys.run(rid), keys.body(rid), keys.log(rid))
+  await redis.del(keys.run(rid), keys.log(rid))
   await redis.zrem(keys.outbox, rid)
 }
 
@@ -94,13 +89,13 @@ function defineScripts(redis: Redis) {
   const script = (file: string) => defineScript(redis, new URL(file, import.meta.url))
   const batchScript = (file: string) => defineBatchScript(redis, new URL(file, import.meta.url))
   return {
-    accept: batchScript('accept-6.lua'),
-    claim: batchScript('claim-5.lua'),
+    accept: batchScript('accept-5.lua'),
+    claim: batchScript('claim-4.lua'),
     end: batchScript('end-4.lua'),
     cancel: script('cancel-4.lua'),
-    remove: script('delete-5.lua'),
+    remove: script('delete-4.lua'),
     settle: script('settle-1.lua'),
-    restore: script('restore-5.lua'),
+    restore: script('restore-4.lua'),
     retry: script('retry-3.lua'),
     beat: script('beat-2.lua'),
   }
@@ -108,19 +103,26 @@ function defineScripts(redis: Redis) {
 
 function restoreArguments(claimed: Extract<ClaimResult, { status: 'run' }>): [string[], ScriptArgument[]] {
   const { spec, epoch, body, homeChannel, claimedAtMs } = claimed
-  const { rid, tenant, provider, store } = spec
-  const lists = [keys.runsOf(tenant), keys.storedOf(tenant)]
-  const run = [rid, tenant, epoch, JSON.stringify(spec), body, homeChannel, provider, claimedAtMs]
+  const { rid, tenant } = spec
   return [
-    [keys.run(rid), keys.body(rid), keys.running, ...lists],
-    [...run, store ? '1' : '0', runIdTimeMs(rid)],
+    [keys.run(rid), keys.running, keys.runsOf(tenant), keys.storedOf(tenant)],
+    [
+      rid,
+      tenant,
+      epoch,
+      JSON.stringify(spec),
+      body,
+      homeChannel,
+      claimedAtMs,
+      spec.store ? '1' : '0',
+      runIdTimeMs(rid),
+    ],
   ]
 }
 
 function acceptKeys({ spec, idempotency }: Acceptance): string[] {
   return [
     keys.run(spec.rid),
-    keys.body(spec.rid),
     keys.waiting(spec.provider),
     keys.runsOf(spec.tenant),
     keys.storedOf(spec.tenant),
@@ -129,11 +131,10 @@ function acceptKeys({ spec, idempotency }: Acceptance): string[] {
 }
 
 function acceptArguments({ spec, body, homeChannel, bufferSize, idempotency }: Acceptance): ScriptArgument[] {
-  const { rid, tenant, provider, store } = spec
+  const { rid, tenant, provider } = spec
   const run = [rid, tenant, JSON.stringify(spec), body, homeChannel, provider]
-  const limits = [bufferSize, listedRuns]
-  const flags = [store ? '1' : '0', idempotency?.bodyDigest ?? '', idempotencyLifetimeMs]
-  return [...run, ...limits, ...flags, runIdTimeMs(rid)]
+  const key = [idempotency?.bodyDigest ?? '', idempotencyLifetimeMs]
+  return [...run, bufferSize, listedRuns, spec.store ? '1' : '0', ...key, runIdTimeMs(rid)]
 }
 
 function toAcceptResult([status, detail]: [AcceptResult['status'], (string | number)?]): AcceptResult {

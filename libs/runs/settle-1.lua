@@ -1,10 +1,11 @@
 -- The archive holds these runs: Redis may forget them after a while. Those that were deleted meanwhile stay in the
 -- outbox, and unreadable, until the archive has erased them again.
 -- KEYS 1 outbox
--- ARGV 1 run prefix, 2 log prefix, 3 body prefix, 4 milliseconds to keep, 5… rids
+-- ARGV 1 run prefix, 2 log prefix, 3 milliseconds to keep, 4… rids
 -- Reply: the rids among them that were deleted meanwhile
 local deleted = {}
-for at = 5, #ARGV do
+local settled = {}
+for at = 4, #ARGV do
   local rid = ARGV[at]
   local run = ARGV[1] .. rid
   local held = redis.call('HMGET', run, 'state', 'deleted')
@@ -13,11 +14,11 @@ for at = 5, #ARGV do
   else
     if held[1] then
       redis.call('HSET', run, 'state', 'persisted')
-      redis.call('PEXPIRE', run, ARGV[4])
-      redis.call('PEXPIRE', ARGV[2] .. rid, ARGV[4])
-      redis.call('DEL', ARGV[3] .. rid)
+      redis.call('PEXPIRE', run, ARGV[3])
+      redis.call('PEXPIRE', ARGV[2] .. rid, ARGV[3])
     end
-    redis.call('ZREM', KEYS[1], rid)
+    settled[#settled + 1] = rid
   end
 end
+if #settled > 0 then redis.call('ZREM', KEYS[1], unpack(settled)) end
 return deleted

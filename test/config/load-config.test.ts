@@ -50,7 +50,7 @@ describe('a file', () => {
         forcePathStyle: true,
       },
       dataDir: join(workingDirectory, '.data'),
-      keys: [{ name: 'key-1', key: 'team-a-key-0123456789', tenant: 'team-a', priority: 'standard' }],
+      keys: [{ name: 'key-1', key: 'team-a-key-0123456789', tenant: 'team-a' }],
       providers: [
         {
           name: 'sim',

@@ -64,6 +64,7 @@ export function readRequest(body: unknown): RequestSummary {
   return {
     model: body.model,
     stream: body.stream === true || body.background === true,
+    ...(body.background === true && { background: true }),
     includeUsage: true,
     store: false,
     metadata: readMetadata(body.metadata),

@@ -1,35 +1,36 @@
 -- A worker takes a run. The claim also marks it dispatched, since the worker holds a key and calls at once: from
 -- here on a crash leaves the outcome unknown, and nobody else may call the provider for it. Sent twice under one
 -- token, the second gets what the first got.
--- KEYS 1 run, 2 body, 3 waiting, 4 running, 5 alive
+-- KEYS 1 run, 2 waiting, 3 running, 4 alive
 -- ARGV 1 rid, 2 milliseconds after which a silent holder is taken for dead, 3 the claimer's token
 -- Reply: { 'run', epoch, spec, body, home, now } | { 'salvage', epoch, spec, home, state }: the holder died
 --        after it had dispatched | { 'held' }: a living worker has it | { 'ended' } | { 'unknown' }
-local run = redis.call('HMGET', KEYS[1], 'state', 'epoch', 'spec', 'home', 'holder', 'claimedAt', 'appendedAt')
+local run = redis.call('HMGET', KEYS[1], 'state', 'epoch', 'spec', 'home', 'holder', 'claimedAt', 'appendedAt',
+  'body')
 local state = run[1]
 if not state then
-  redis.call('ZREM', KEYS[3], ARGV[1])
+  redis.call('ZREM', KEYS[2], ARGV[1])
   return { 'unknown' }
 end
 if state == 'ended' or state == 'persisted' then return { 'ended' } end
 if state == 'dispatched' and run[5] == ARGV[3] then
-  return { 'run', tonumber(run[2]), run[3], redis.call('GET', KEYS[2]), run[4], tonumber(run[6]) }
+  return { 'run', tonumber(run[2]), run[3], run[8], run[4], tonumber(run[6]) }
 end
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local epoch = run[2] + 1
 if state == 'accepted' then
   redis.call('HSET', KEYS[1], 'state', 'dispatched', 'epoch', epoch, 'claimedAt', now, 'holder', ARGV[3])
-  redis.call('ZREM', KEYS[3], ARGV[1])
-  redis.call('ZADD', KEYS[4], now, ARGV[1])
-  return { 'run', epoch, run[3], redis.call('GET', KEYS[2]), run[4], now }
+  redis.call('ZREM', KEYS[2], ARGV[1])
+  redis.call('ZADD', KEYS[3], now, ARGV[1])
+  return { 'run', epoch, run[3], run[8], run[4], now }
 end
 -- A frame is as good as a sign of life, which a busy worker may give late. And silence tells of a death only while
 -- Redis can be heard by somebody: after an outage all were silent.
 local limit = tonumber(ARGV[2])
-local since = tonumber(redis.call('HGET', KEYS[5], 'since') or now)
-local heard = tonumber(redis.call('ZSCORE', KEYS[4], ARGV[1]) or 0)
+local since = tonumber(redis.call('HGET', KEYS[4], 'since') or now)
+local heard = tonumber(redis.call('ZSCORE', KEYS[3], ARGV[1]) or 0)
 if now - math.max(heard, since, tonumber(run[7] or 0)) < limit then return { 'held' } end
 redis.call('HSET', KEYS[1], 'epoch', epoch)
-redis.call('ZADD', KEYS[4], now, ARGV[1])
+redis.call('ZADD', KEYS[3], now, ARGV[1])
 return { 'salvage', epoch, run[3], run[4], state }
