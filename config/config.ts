@@ -73,6 +73,8 @@ export interface ProviderConfig {
   /** Absent means the spec's own; without a slash at the end. */
   readonly baseUrl?: string | undefined
   readonly keys: readonly ProviderKeyConfig[]
+  /** What its type needs to know beside address and keys, such as a region. */
+  readonly options: Readonly<Record<string, string>>
   /** Calls at once to this provider, over all workers. */
   readonly concurrency: number
   /** Runs that may wait for this provider before new ones are refused. */
@@ -125,5 +127,5 @@ export type OnDisconnect = 'continue' | 'cancel'
 /** What must be known of a provider type to check a configuration. */
 export type ConfigurableProvider = Pick<
   ProviderSpec,
-  'type' | 'defaultBaseUrl' | 'needsKey' | 'environment' | 'builtIn'
+  'type' | 'defaultBaseUrl' | 'needsKey' | 'environment' | 'options' | 'builtIn'
 >

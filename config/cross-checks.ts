@@ -72,6 +72,7 @@ function checkProvider(name: string, provider: Tree, specs: readonly Configurabl
     ...checkUnique(provider.keys, { path: [...path, 'keys'], setting: 'name', fallback: defaultKeyName }),
     ...checkUnique(provider.keys, { path: [...path, 'keys'], setting: 'value' }),
     ...checkWeights(provider.keys, [...path, 'keys']),
+    ...checkOptions(provider, spec, path),
   ]
   if (provider.base_url === undefined && spec.defaultBaseUrl === undefined && spec.builtIn === undefined) {
     const message = `is required: a provider of type ${spec.type} has no address of its own`
@@ -86,6 +87,24 @@ function checkProvider(name: string, provider: Tree, specs: readonly Configurabl
     findings.push({ path: [...path, 'keys'], message })
   }
   return findings
+}
+
+function checkOptions(provider: Tree, { type, options = {} }: ConfigurableProvider, path: Path): Finding[] {
+  const told = isTree(provider.options) ? provider.options : {}
+  const known = Object.keys(options)
+  const unknown = Object.keys(told).filter((name) => !known.includes(name))
+  const missing = known.filter((name) => options[name]?.required === true && told[name] === undefined)
+  return [
+    ...unknown.map((name) => {
+      const message = `unknown option of type ${type}; ${known.length === 0 ? 'it has none' : `it has ${known.join(', ')}`}`
+      return { path: [...path, 'options', name], message, atKey: true }
+    }),
+    ...missing.map((name) => {
+      const variable = options[name]?.variable
+      const orSet = variable === undefined ? '' : `, or set the environment variable ${variable}`
+      return { path: [...path, 'options', name], message: `is required: add options: { ${name}: … }${orSet}` }
+    }),
+  ]
 }
 
 function checkModels(models: unknown, providerNames: string[]): Finding[] {

@@ -101,36 +101,75 @@ export function overlay(
   return { tree: result, origins }
 }
 
-/** Without a `providers` section the environment's keys decide which there are; with one they fill in missing keys. */
+/** Without a `providers` section the environment decides which there are; with one it fills in what is missing. */
 function overlayProviders(
   providers: unknown,
   environment: Environment,
   options: { providerSpecs: readonly ConfigurableProvider[]; origins: Map<string, string> },
 ): unknown {
   const specs = new Map(options.providerSpecs.map((spec) => [spec.type, spec]))
-  const hasKey = (spec: ConfigurableProvider): boolean =>
-    spec.environment !== undefined && readVariable(environment, spec.environment.key) !== undefined
-  const candidates =
-    providers ??
-    Object.fromEntries([...specs.values()].filter(hasKey).map((spec) => [spec.type, { type: spec.type }]))
+  const found = options.providerSpecs.filter((spec) => isFound(spec, environment))
+  const candidates = providers ?? Object.fromEntries(found.map(({ type }) => [type, { type }]))
   if (!isTree(candidates)) return candidates
 
   const fill = (name: string, provider: unknown): unknown => {
-    if (!isTree(provider) || toList(provider.keys ?? [])?.length !== 0) return provider
-    const variables = specs.get(String(provider.type))?.environment
-    if (variables === undefined) return provider
-    const value = readVariable(environment, variables.key)
-    if (value === undefined) return provider
-    options.origins.set(`providers.${name}.keys[0].value`, variableOrigin(variables.key))
-    const filled = { ...provider, keys: [{ name: 'environment', value }] }
-    const baseUrl = variables.baseUrl && readVariable(environment, variables.baseUrl)
-    if (!variables.baseUrl || !baseUrl || provider.base_url !== undefined) return filled
-    options.origins.set(`providers.${name}.base_url`, variableOrigin(variables.baseUrl))
-    return { ...filled, base_url: baseUrl }
+    const spec = isTree(provider) ? specs.get(String(provider.type)) : undefined
+    if (!isTree(provider) || spec === undefined) return provider
+    const overlay = { environment, origins: options.origins, path: `providers.${name}` }
+    return { ...provider, ...accessOf(spec, provider, overlay), ...optionsOf(spec, provider, overlay) }
   }
   return Object.fromEntries(
     Object.entries(candidates).map(([name, provider]) => [name, fill(name, provider)]),
   )
+}
+
+function isFound(
+  { environment, needsKey, defaultBaseUrl }: ConfigurableProvider,
+  from: Environment,
+): boolean {
+  const isSet = (name: string | undefined): boolean =>
+    name !== undefined && readVariable(from, name) !== undefined
+  const hasAddress = isSet(environment?.baseUrl)
+  if (isSet(environment?.key)) return hasAddress || defaultBaseUrl !== undefined
+  return hasAddress && !needsKey
+}
+
+interface ProviderOverlay {
+  environment: Environment
+  origins: Map<string, string>
+  path: string
+}
+
+/** Key and address, which belong together: a key of the file is not sent to an address of the environment. */
+function accessOf(spec: ConfigurableProvider, provider: Tree, overlay: ProviderOverlay): Tree {
+  const variables = spec.environment
+  if (variables === undefined || toList(provider.keys ?? [])?.length !== 0) return {}
+  const read = (name: string | undefined, path: string): string | undefined => {
+    const value = name === undefined ? undefined : readVariable(overlay.environment, name)
+    if (name !== undefined && value !== undefined) overlay.origins.set(path, variableOrigin(name))
+    return value
+  }
+  const value = read(variables.key, `${overlay.path}.keys[0].value`)
+  const keys = value === undefined ? {} : { keys: [{ name: 'environment', value }] }
+  if ((value === undefined && spec.needsKey) || provider.base_url !== undefined) return keys
+  const address = read(variables.baseUrl, `${overlay.path}.base_url`)
+  if (address === undefined) return keys
+  return { ...keys, base_url: variables.toBaseUrl?.(address) ?? address }
+}
+
+function optionsOf(spec: ConfigurableProvider, provider: Tree, overlay: ProviderOverlay): Tree {
+  const told = provider.options ?? {}
+  if (spec.options === undefined || !isTree(told)) return {}
+  const filled: Record<string, unknown> = { ...told }
+  for (const [name, { variable, default: fallback }] of Object.entries(spec.options)) {
+    if (filled[name] !== undefined) continue
+    const value = variable === undefined ? undefined : readVariable(overlay.environment, variable)
+    if (variable !== undefined && value !== undefined) {
+      overlay.origins.set(`${overlay.path}.options.${name}`, variableOrigin(variable))
+    }
+    if (value !== undefined || fallback !== undefined) filled[name] = value ?? fallback
+  }
+  return { options: filled }
 }
 
 function variableOrigin(name: string): string {

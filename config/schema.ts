@@ -123,12 +123,18 @@ const timeouts = section({
   total_ms: milliseconds.default(600_000),
 })
 
+/** It may become part of a host name or a path. */
+const option = z
+  .string()
+  .regex(/^[\w.-]{1,200}$/, 'must be 1 to 200 letters, digits, ., _ and -; put quotes around a number')
+
 const providerKey = section({ name: label.optional(), value: secret, weight })
 
 const provider = section({
   type: text,
   base_url: httpUrl.optional(),
   keys: z.array(providerKey).default([]),
+  options: z.record(text, option).default({}),
   concurrency: number(1, 100_000).default(64),
   buffer_size: number(1, 10_000_000).default(5000),
   timeouts: timeouts.prefault({}),

@@ -1,4 +1,4 @@
-import { GatewayError, type Part } from '#libs/core'
+import { GatewayError, renameFields, type Part } from '#libs/core'
 import type { Dialect, FrameContext, Observation } from '#libs/dialects'
 import type { ConnectedProvider, ProviderAnswer, ProviderCall, ProviderSpec } from '#libs/providers'
 import type { RunSpec } from '#libs/runs'
@@ -35,13 +35,16 @@ export function callProvider(context: ProviderCallContext, sink: FrameSink): Pro
   const route = spec.native[context.dialect.name]
   if (route === undefined || connected === undefined) return callTranslated(context, sink)
   const { target: model, stream } = context.spec
-  const call = nativeCall(context, route({ model, stream }))
+  const call = nativeCall(context, route({ model, stream, options: connected.options }))
   return stream ? streamNative(context, connected, call, sink) : fetchNative(context, connected, call)
 }
 
-function nativeCall({ spec, body, dialect, key }: ProviderCallContext, path: string): ProviderCall {
+function nativeCall(context: ProviderCallContext, path: string): ProviderCall {
+  const { spec, body, dialect, key, provider } = context
   const request = dialect.toNativeRequest(body, { model: spec.target, stream: spec.stream })
-  return { path, body: request, key, rid: spec.rid, headers: spec.headers }
+  const names = provider.spec.nativeFields?.[dialect.name]
+  const named = names === undefined ? request : renameFields(request, names)
+  return { path, body: named, key, rid: spec.rid, headers: spec.headers }
 }
 
 async function streamNative(

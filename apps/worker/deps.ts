@@ -111,7 +111,7 @@ function toWorkerProvider(config: ProviderConfig, jobs: Redis): WorkerProvider {
   const baseUrl = config.baseUrl ?? spec.defaultBaseUrl
   const connected =
     spec.builtIn === undefined && baseUrl !== undefined
-      ? connectProvider(spec, { name: config.name, baseUrl, timeouts: config.timeouts })
+      ? connectProvider(spec, { ...config, baseUrl })
       : undefined
   return {
     config,

@@ -6,7 +6,7 @@ import packageJson from '../../package.json' with { type: 'json' }
 import type { ProviderTimeouts } from './http/clock.ts'
 import { type RawAnswer, startExchange } from './http/exchange.ts'
 import { readRetryAfterMs } from './http/retry-after.ts'
-import type { ProviderSpec } from './provider.ts'
+import type { ProviderOptions, ProviderSpec } from './provider.ts'
 
 export type { ProviderTimeouts }
 
@@ -14,8 +14,9 @@ export type { ProviderTimeouts }
 export interface ProviderSettings {
   /** The name in the configuration, which errors tell. */
   name: string
-  /** Origin and path in front of every call's path, such as `https://api.openai.com/v1`. */
+  /** Origin and path in front of every call's path, such as `https://api.openai.com/v1`; may hold `{option}`. */
   baseUrl: string
+  options?: ProviderOptions
   timeouts: ProviderTimeouts
   limits?: { maxEventBytes?: number; maxResponseBytes?: number }
   /** How many connections at most; without it as many as there are calls at once. */
@@ -54,6 +55,7 @@ export interface ProviderAnswer {
 export interface ConnectedProvider {
   readonly name: string
   readonly spec: ProviderSpec
+  readonly options: ProviderOptions
   /**
    * Sends one request, once; resolves when the head of a 2xx answer is there. Throws a GatewayError otherwise: what
    * the spec reads of the answer, `upstream_unreachable` (nothing was sent), `upstream_outcome_unknown` (it may have
@@ -71,7 +73,7 @@ const waitStatuses: ReadonlySet<number> = new Set([429, 503, 529])
 
 /** Opens no connection until the first call. Throws if the base URL is none that can be called. */
 export function connectProvider(spec: ProviderSpec, settings: ProviderSettings): ConnectedProvider {
-  const { name, timeouts, limits } = settings
+  const { name, timeouts, limits, options = {} } = settings
   const { origin, basePath } = readBaseUrl(settings)
   const maxEventBytes = limits?.maxEventBytes ?? defaultMaxEventBytes
   const rules = {
@@ -92,6 +94,7 @@ export function connectProvider(spec: ProviderSpec, settings: ProviderSettings):
   return {
     name,
     spec,
+    options,
     async send(call, signal) {
       const request: Dispatcher.DispatchOptions = {
         method: 'POST',
@@ -115,8 +118,9 @@ export function connectProvider(spec: ProviderSpec, settings: ProviderSettings):
   }
 }
 
-function readBaseUrl({ name, baseUrl }: ProviderSettings): { origin: string; basePath: string } {
-  const url = URL.parse(baseUrl)
+function readBaseUrl(settings: ProviderSettings): { origin: string; basePath: string } {
+  const { name, baseUrl, options = {} } = settings
+  const url = URL.parse(baseUrl.replaceAll(/\{(\w+)\}/g, (_, option: string) => options[option] ?? ''))
   const isPlain = url && !url.username && !url.password && !url.search && !url.hash
   if (!isPlain || !/^https?:$/.test(url.protocol)) {
     throw new TypeError(

@@ -1,12 +1,20 @@
 import { createChatAdapter } from './openai-chat/index.ts'
 import { readOpenAiError } from './openai-error.ts'
+import { openaiRoutes } from './openai-routes.ts'
 import type { ProviderSpec } from './provider.ts'
 
 /** Any server that speaks OpenAI's chat completions: vLLM, llama.cpp, Ollama, and most vendors. */
 export const openaiCompatible: ProviderSpec = {
   type: 'openai-compatible',
   needsKey: false,
-  native: { 'openai-chat': () => '/chat/completions' },
+  native: openaiRoutes(
+    'openai-chat',
+    'openai-completions',
+    'openai-embeddings',
+    'openai-moderations',
+    'openai-images',
+    'rerank',
+  ),
   authorize: (key) => ({ authorization: `Bearer ${key}` }),
   readError: readOpenAiError,
   adapter: createChatAdapter('compatible'),

@@ -1,5 +1,6 @@
 import { createChatAdapter } from './openai-chat/index.ts'
 import { openaiCompatible } from './openai-compatible.ts'
+import { openaiRoutes } from './openai-routes.ts'
 import type { ProviderSpec } from './provider.ts'
 
 /** OpenAI itself: what is compatible with it, with its address and the headers of its accounts. */
@@ -8,7 +9,14 @@ export const openai: ProviderSpec = {
   type: 'openai',
   defaultBaseUrl: 'https://api.openai.com/v1',
   needsKey: true,
-  native: { ...openaiCompatible.native, 'openai-responses': () => '/responses' },
+  native: openaiRoutes(
+    'openai-chat',
+    'openai-responses',
+    'openai-completions',
+    'openai-embeddings',
+    'openai-moderations',
+    'openai-images',
+  ),
   environment: { key: 'OPENAI_API_KEY', baseUrl: 'OPENAI_BASE_URL' },
   callHeaders: ['openai-organization', 'openai-project', 'openai-beta'],
   adapter: createChatAdapter('openai'),

@@ -7,13 +7,22 @@ import type { CanonicalRequest, GatewayError, Part } from '#libs/core'
 export interface ProviderSpec {
   /** The `type` in the configuration. */
   readonly type: string
+  /** May hold options: `https://{region}.example.com`. */
   readonly defaultBaseUrl?: string
   /** Whether a request without a key is refused at start rather than by the provider. */
   readonly needsKey: boolean
   /** The variables that vendors' own SDKs read; a provider whose key is set is found without a configuration. */
-  readonly environment?: { key: string; baseUrl?: string }
+  readonly environment?: ProviderEnvironment
+  /** What its configuration may or must say beside address and keys, by name. */
+  readonly options?: Readonly<Record<string, ProviderOption>>
   /** The dialects that this provider speaks itself, and where: the native lane. */
   readonly native: Readonly<Record<string, NativeRoute>>
+  /**
+   * By dialect, the fields of a native request that have another name here, or null for those that are left out. For
+   * what the gateway itself adds or keeps, and for other names of the same; what the provider refuses beyond that, it
+   * may tell the client itself.
+   */
+  readonly nativeFields?: Readonly<Record<string, Readonly<Record<string, string | null>>>>
   /** Headers that carry the key. */
   authorize(key: string): Record<string, string>
   /** The headers that a call may add, in lower case; whatever else it asks for is not sent. */
@@ -31,13 +40,33 @@ export interface ProviderSpec {
   readonly builtIn?: BuiltInProvider
 }
 
+export interface ProviderEnvironment {
+  key?: string
+  baseUrl?: string
+  /** For a variable that holds something else than a base URL. What it can't read it gives back, to be refused. */
+  toBaseUrl?: (value: string) => string
+}
+
+export interface ProviderOption {
+  /** One sentence without a full stop, for the documentation. */
+  description: string
+  /** The variable that sets it where the configuration does not. */
+  variable?: string
+  /** Without one it is left out, or must be told if it is `required`. */
+  default?: string
+  required?: boolean
+}
+
+/** A provider's options as they are set, each with its default if it has one. */
+export type ProviderOptions = Readonly<Record<string, string>>
+
 /** The path of a native call, behind the base URL. */
-export type NativeRoute = (call: { model: string; stream: boolean }) => string
+export type NativeRoute = (call: { model: string; stream: boolean; options: ProviderOptions }) => string
 
 /** Canonical words to the provider's own and back; pure. */
 export interface ProviderAdapter {
   /** The provider's request for a canonical one, always streaming. Throws `invalid_request` naming what it can't take. */
-  toRequest(request: CanonicalRequest): { path: string; body: string }
+  toRequest(request: CanonicalRequest, options?: ProviderOptions): { path: string; body: string }
   /** Turns the provider's events to parts. Keeps what state it needs between two calls. */
   createDecoder(): (event: { event: string | undefined; data: string }) => Part[]
 }

@@ -22,7 +22,7 @@ export const providerSpecs: ConfigurableProvider[] = [
   { type: 'simulator', needsKey: false, builtIn: { models: [], async *stream() {} } },
 ]
 
-type Options = Omit<LoadOptions, 'providerSpecs'>
+type Options = Partial<LoadOptions>
 
 /** A directory with this `millrace.yaml`, or with none; it goes when the test ends. */
 export function makeDirectory(yaml?: string): string {

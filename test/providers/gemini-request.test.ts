@@ -22,7 +22,7 @@ it('is known by its type, and found by its key', () => {
 })
 
 describe('the path of a call', () => {
-  const path = (model: string, stream: boolean) => gemini.native.gemini?.({ model, stream })
+  const path = (model: string, stream: boolean) => gemini.native.gemini?.({ model, stream, options: {} })
 
   it('names the model and the method', () => {
     expect(path('gemini-2.5-pro', false)).toBe('/models/gemini-2.5-pro:generateContent')

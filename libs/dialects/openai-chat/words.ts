@@ -2,6 +2,7 @@ import { isJsonObject, type FinishReason, type Usage } from '#libs/core'
 
 const unifiedReasons: Readonly<Record<string, FinishReason['unified']>> = {
   stop: 'stop',
+  eos: 'stop',
   length: 'length',
   model_length: 'length',
   tool_calls: 'tool_calls',

@@ -1,0 +1,45 @@
+import { createChatAdapter } from '../openai-chat/index.ts'
+import { openaiCompatible } from '../openai-compatible.ts'
+import { openaiPaths } from '../openai-routes.ts'
+import type { NativeRoute, ProviderSpec } from '../provider.ts'
+
+const chatRoute = toRoute(openaiPaths['openai-chat'])
+
+/**
+ * OpenAI's models at Azure. The base URL is the resource's endpoint and the model is the deployment's name. Without
+ * `api_version` it is Azure's v1 API; with one, the older API that has the deployment in its path.
+ * https://learn.microsoft.com/azure/ai-foundry/openai/api-version-lifecycle
+ */
+export const azure: ProviderSpec = {
+  ...openaiCompatible,
+  type: 'azure',
+  needsKey: true,
+  environment: {
+    key: 'AZURE_OPENAI_API_KEY',
+    baseUrl: 'AZURE_OPENAI_ENDPOINT',
+    toBaseUrl: (endpoint) => endpoint.replace(/\/openai(?:\/v1)?\/*$/, ''),
+  },
+  options: {
+    api_version: {
+      description:
+        'The version of the API by deployments, such as `2024-10-21`; without it the v1 API is called',
+      variable: 'OPENAI_API_VERSION',
+    },
+  },
+  native: {
+    'openai-chat': chatRoute,
+    'openai-completions': toRoute(openaiPaths['openai-completions']),
+    'openai-embeddings': toRoute(openaiPaths['openai-embeddings']),
+    'openai-images': toRoute(openaiPaths['openai-images']),
+  },
+  authorize: (key) => ({ 'api-key': key }),
+  adapter: createChatAdapter('openai', { route: chatRoute }),
+}
+
+function toRoute(path: string): NativeRoute {
+  return ({ model, options }) => {
+    const version = options.api_version
+    if (version === undefined) return `/openai/v1${path}`
+    return `/openai/deployments/${encodeURIComponent(model)}${path}?api-version=${version}`
+  }
+}

@@ -1,0 +1,16 @@
+import { openaiCompatible } from '../openai-compatible.ts'
+import { openaiRoutes } from '../openai-routes.ts'
+import type { ProviderSpec } from '../provider.ts'
+
+/**
+ * Keeps a waiting connection open with comments or, for a whole answer, empty lines, and tells cache hits in
+ * `prompt_cache_hit_tokens`. https://api-docs.deepseek.com
+ */
+export const deepseek: ProviderSpec = {
+  ...openaiCompatible,
+  type: 'deepseek',
+  defaultBaseUrl: 'https://api.deepseek.com',
+  needsKey: true,
+  environment: { key: 'DEEPSEEK_API_KEY' },
+  native: openaiRoutes('openai-chat'),
+}

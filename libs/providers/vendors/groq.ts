@@ -1,0 +1,13 @@
+import { openaiCompatible } from '../openai-compatible.ts'
+import { openaiRoutes } from '../openai-routes.ts'
+import type { ProviderSpec } from '../provider.ts'
+
+/** It tells the usage a second time, in `x_groq.usage` of a chunk, which passes as it is. https://console.groq.com/docs/openai */
+export const groq: ProviderSpec = {
+  ...openaiCompatible,
+  type: 'groq',
+  defaultBaseUrl: 'https://api.groq.com/openai/v1',
+  needsKey: true,
+  environment: { key: 'GROQ_API_KEY' },
+  native: openaiRoutes('openai-chat'),
+}

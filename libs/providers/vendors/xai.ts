@@ -1,0 +1,22 @@
+import { GatewayError } from '#libs/core'
+import { openaiCompatible } from '../openai-compatible.ts'
+import { openaiRoutes } from '../openai-routes.ts'
+import type { ProviderSpec } from '../provider.ts'
+
+/** xAI's Grok. https://docs.x.ai/docs/api-reference */
+export const xai: ProviderSpec = {
+  ...openaiCompatible,
+  type: 'xai',
+  defaultBaseUrl: 'https://api.x.ai/v1',
+  needsKey: true,
+  environment: { key: 'XAI_API_KEY' },
+  native: openaiRoutes('openai-chat', 'openai-images'),
+  readError: readXaiError,
+}
+
+/** It answers a key that it does not know with 400, as if the request were at fault. */
+function readXaiError(status: number, body: string): GatewayError {
+  const error = openaiCompatible.readError(status, body)
+  if (status !== 400 || !/^incorrect api key/i.test(error.message)) return error
+  return new GatewayError('upstream_auth_failed', error.message, { ...(error.raw && { raw: error.raw }) })
+}
