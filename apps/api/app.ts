@@ -11,6 +11,7 @@ import { geminiModels } from './routes/gemini.ts'
 import { health } from './routes/health.ts'
 import { jobs } from './routes/jobs.ts'
 import { models } from './routes/models.ts'
+import { openaiEndpoints } from './routes/openai-endpoints.ts'
 import { responses } from './routes/responses.ts'
 
 declare module 'fastify' {
@@ -84,6 +85,7 @@ export function createApp(deps: ApiDeps): FastifyInstance {
     chatCompletions(scope, deps)
     responses(scope, deps)
     messages(scope, deps)
+    openaiEndpoints(scope, deps)
     jobs(scope, deps)
     models(scope, deps)
   })

@@ -1,5 +1,5 @@
 import { GatewayError } from '#libs/core'
-import { getDialect } from '#libs/dialects'
+import { getStreamDialect } from '#libs/dialects'
 import type { RunEnd, RunSpec } from '#libs/runs'
 import type { ApiDeps } from './deps.ts'
 import { frameContext } from './find-run.ts'
@@ -9,7 +9,7 @@ export async function cancelRun(deps: ApiDeps, spec: RunSpec): Promise<void> {
   const error = new GatewayError('cancelled', 'The run was cancelled.').toJSON()
   const request = spec.stream ? await deps.store.body(spec.rid) : undefined
   const told = { context: frameContext(spec, request), frames: [] }
-  const frames = spec.stream ? getDialect(spec.dialect).errorFrames(error, 0, told) : []
+  const frames = spec.stream ? getStreamDialect(spec.dialect).errorFrames(error, 0, told) : []
   const end: RunEnd = {
     outcome: 'cancelled',
     error,

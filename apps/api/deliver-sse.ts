@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http'
-import type { Dialect } from '#libs/dialects'
+import type { StreamDialect } from '#libs/dialects'
 import { failedUnheard, type RunEnd, type RunOpening, type RunSpec } from '#libs/runs'
 import { framesAfter, isEnd, type Following, type LogEntry, type Reader } from '#libs/streams'
 import type { OpenStream, OpenStreams } from './open-streams.ts'
@@ -25,7 +25,7 @@ export interface SseDelivery extends OpenStream, Reader {
 
 export interface SseOptions {
   spec: RunSpec
-  dialect: Dialect
+  dialect: StreamDialect
   response: ServerResponse
   /** Headers that the reply has already, such as the request's id. */
   headers: Record<string, string>

@@ -1,5 +1,5 @@
 import { GatewayError, isRunId, type RunId } from '#libs/core'
-import { getDialect, type FrameContext } from '#libs/dialects'
+import { getDialect, getStreamDialect, isStreamDialect, type FrameContext } from '#libs/dialects'
 import type { FinishedRun, Run, RunEnd, RunQuery, RunSpec } from '#libs/runs'
 import { beforeAll, type Cursor } from '#libs/streams'
 import type { ApiDeps } from './deps.ts'
@@ -99,10 +99,13 @@ export async function readAnswer(deps: ApiDeps, found: FoundRun): Promise<string
   const frames = await readLog(deps, found)
   const [answer] = frames
   if (!spec.stream && answer !== undefined) return answer
+  const dialect = getDialect(spec.dialect)
+  // One that only answers in one piece has said nothing before.
+  if (!isStreamDialect(dialect)) return '{}'
   const request = frames.length === 0 ? await readBody(deps, found) : undefined
   const context = frameContext(spec, request)
   const told = frames.length > 0 ? frames : tellUnsaid(context, found.run)
-  return getDialect(spec.dialect).collect(told, context, end?.usage)
+  return dialect.collect(told, context, end?.usage)
 }
 
 /** The run as a stream, whether it was one or not. */
@@ -117,10 +120,10 @@ export function tellWhole(run: Pick<Run, 'spec' | 'end'>, answer: string | undef
   const context = frameContext(run.spec)
   return answer === undefined
     ? tellUnsaid(context, run)
-    : getDialect(run.spec.dialect).toFrames(answer, context)
+    : getStreamDialect(run.spec.dialect).toFrames(answer, context)
 }
 
 function tellUnsaid(context: FrameContext, { spec, end }: Pick<Run, 'spec' | 'end'>): string[] {
   if (end?.error === undefined) return []
-  return getDialect(spec.dialect).errorFrames(end.error, 0, { context, frames: [] })
+  return getStreamDialect(spec.dialect).errorFrames(end.error, 0, { context, frames: [] })
 }

@@ -1,6 +1,6 @@
 import type { FastifyReply } from 'fastify'
 import { GatewayError } from '#libs/core'
-import { getDialect } from '#libs/dialects'
+import { getDialect, getStreamDialect } from '#libs/dialects'
 import { failedUnheard, isEnded, type RunEnd, type RunSpec } from '#libs/runs'
 import { beforeAll } from '#libs/streams'
 import { cancelRun } from './cancel-run.ts'
@@ -20,7 +20,7 @@ export function openStream(
 ): SseDelivery {
   return deliverSse({
     spec,
-    dialect: getDialect(spec.dialect),
+    dialect: getStreamDialect(spec.dialect),
     response: reply.raw,
     headers: reply.getHeaders() as Record<string, string>,
     acceptsEvents: acceptsEvents(reply),
@@ -73,7 +73,7 @@ async function replayArchived(
   const { spec, end } = found.run
   const frames = await readFrames(deps, found)
   if (failedUnheard(end)) return sendFailure(reply, spec, end)
-  const dialect = getDialect(spec.dialect)
+  const dialect = getStreamDialect(spec.dialect)
   const left = frames.slice(after + 1)
   if (left.length === 0 && isReconnect) return reply.code(204).send()
   const events = left.map((frame, index) =>

@@ -33,7 +33,7 @@ export function parseChatRequest(text: string): ChatRequest {
   }
 }
 
-function parseObject(text: string): Fields {
+export function parseObject(text: string): Fields {
   let body: unknown
   try {
     body = JSON.parse(text)
@@ -154,6 +154,6 @@ function isObject(value: unknown): value is Fields {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-function invalid(param: string, problem: string): GatewayError {
+export function invalid(param: string, problem: string): GatewayError {
   return new GatewayError('invalid_request', `'${param}' ${problem}.`, { param })
 }

@@ -13,6 +13,8 @@ export interface Delivery {
   plan: AnswerPlan
   model: string
   includeUsage: boolean
+  /** The body of an answer that is not the plan's. */
+  whole?: string | undefined
   /** The one step that is waited for. */
   timer?: NodeJS.Timeout
 }
@@ -100,10 +102,10 @@ function deliverStream(delivery: Delivery): void {
 
 /** A whole answer takes as long as its tokens would. A fault in the middle of it cuts the body in half. */
 function deliverWhole(delivery: Delivery): void {
-  const { response, call, settings, plan, model } = delivery
+  const { response, call, settings, plan, model, whole } = delivery
   const tokens = lastToken(delivery)
   schedule(delivery, dueAtMs(settings, Math.max(0, tokens - 1)), () => {
-    const body = chatCompletion(plan, model)
+    const body = whole ?? chatCompletion(plan, model)
     const { fault } = settings
     call.record.tokens = tokens
     if (fault !== undefined && (typeof fault.kind === 'number' || fault.kind === 'error')) {

@@ -3,13 +3,14 @@ import { createServer } from 'node:http'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { GatewayError } from '#libs/core'
-import { defaultSettings, parseSimulatorModel, planAnswer } from '#libs/providers'
+import { defaultSettings, parseSimulatorModel } from '#libs/providers'
 import type { SimulatorSettings } from '#libs/providers'
-import { parseChatRequest } from './chat-request.ts'
 import { refusalError } from './chat-wire.ts'
 import { deliver, sendError } from './deliver.ts'
 import { createJournal } from './journal.ts'
 import type { Caller, Journal } from './journal.ts'
+import { readChatRequest, readEmbeddingsRequest } from './read-request.ts'
+import type { ReadRequest } from './read-request.ts'
 
 export interface SimulatorServerOptions {
   /** What a model gets whose name does not say otherwise. */
@@ -49,7 +50,8 @@ const modelList = {
 /** An OpenAI-compatible server with no model behind it. It listens only once it is told to. */
 export function createSimulatorServer(options: SimulatorServerOptions = {}): SimulatorServer {
   const journal = createJournal()
-  const answer = createAnswerer(journal, options)
+  const answer = createAnswerer(journal, options, readChatRequest)
+  const embed = createAnswerer(journal, options, readEmbeddingsRequest)
   const server = createServer({ keepAliveTimeout: keepAliveTimeoutMs, requestTimeout: 0 }, handle)
 
   function handle(request: IncomingMessage, response: ServerResponse): void {
@@ -57,6 +59,9 @@ export function createSimulatorServer(options: SimulatorServerOptions = {}): Sim
     switch (`${request.method} ${path}`) {
       case 'POST /v1/chat/completions':
         readBody(request, (body) => answer(request, response, body))
+        break
+      case 'POST /v1/embeddings':
+        readBody(request, (body) => embed(request, response, body))
         break
       case 'GET /v1/models':
         sendJson(response, modelList)
@@ -92,7 +97,11 @@ export function createSimulatorServer(options: SimulatorServerOptions = {}): Sim
   }
 }
 
-function createAnswerer(journal: Journal, options: SimulatorServerOptions) {
+function createAnswerer(
+  journal: Journal,
+  options: SimulatorServerOptions,
+  read: (text: string) => ReadRequest,
+) {
   const defaults = { ...defaultSettings, ...options.defaults }
 
   return (request: IncomingMessage, response: ServerResponse, body: Buffer | undefined): void => {
@@ -109,14 +118,14 @@ function createAnswerer(journal: Journal, options: SimulatorServerOptions) {
 
   function begin(response: ServerResponse, caller: Caller, body: Buffer | undefined): void {
     if (body === undefined) throw new GatewayError('request_too_large', 'The body is over 64 MiB.')
-    const { model, stream, includeUsage, plan: request } = parseChatRequest(body.toString())
+    const { model, stream, includeUsage, whole, ...request } = read(body.toString())
     caller.model = model
     const settings = parseSimulatorModel(model, defaults)
     checkConcurrency()
-    const plan = planAnswer(request, settings)
+    const plan = request.plan(settings)
     const call = journal.begin({ ...caller, stream, promptHash: plan.promptHash })
     response.setHeader('x-request-id', `req_sim${call.record.sequence}`)
-    const delivery = { response, call, plan, model, includeUsage }
+    const delivery = { response, call, plan, model, includeUsage, whole }
     deliver({ ...delivery, settings: withoutSpentFault(settings, call.callOfPrompt) })
   }
 

@@ -1,5 +1,13 @@
 import { GatewayError, renameFields, type Part } from '#libs/core'
-import type { Dialect, FrameContext, Observation } from '#libs/dialects'
+import {
+  isChatDialect,
+  isStreamDialect,
+  type ChatDialect,
+  type Dialect,
+  type FrameContext,
+  type Observation,
+  type StreamDialect,
+} from '#libs/dialects'
 import type { ConnectedProvider, ProviderAnswer, ProviderCall, ProviderSpec } from '#libs/providers'
 import type { RunSpec } from '#libs/runs'
 import type { SseEvent } from '#libs/sse'
@@ -11,10 +19,10 @@ export interface FrameSink {
   write(frame: string): void
 }
 
-export interface ProviderCallContext {
+export interface ProviderCallContext<D extends Dialect = Dialect> {
   spec: RunSpec
   body: string
-  dialect: Dialect
+  dialect: D
   frames: FrameContext
   provider: { spec: ProviderSpec; connected: ConnectedProvider | undefined }
   key: string | undefined
@@ -30,13 +38,22 @@ export interface Heard extends Observation {
  * One call to a provider, in the native lane where it speaks the client's dialect, else translated. Throws a
  * GatewayError when the provider fails, also when its stream stops before its end: a finish is never made up.
  */
-export function callProvider(context: ProviderCallContext, sink: FrameSink): Promise<Heard> {
+export async function callProvider(context: ProviderCallContext, sink: FrameSink): Promise<Heard> {
+  const { dialect } = context
   const { spec, connected } = context.provider
-  const route = spec.native[context.dialect.name]
-  if (route === undefined || connected === undefined) return callTranslated(context, sink)
   const { target: model, stream } = context.spec
-  const call = nativeCall(context, route({ model, stream, options: connected.options }))
-  return stream ? streamNative(context, connected, call, sink) : fetchNative(context, connected, call)
+  const route = spec.native[dialect.name]
+  if (route !== undefined && connected !== undefined) {
+    const call = nativeCall(context, route({ model, stream, options: connected.options }))
+    if (stream && isStreamDialect(dialect)) {
+      return streamNative({ ...context, dialect }, connected, call, sink)
+    }
+    return fetchNative(context, connected, call)
+  }
+  const answer = spec.builtIn?.answers?.[dialect.name]
+  if (answer !== undefined) return observe(context, answer(JSON.parse(context.body), model))
+  if (isChatDialect(dialect)) return callTranslated({ ...context, dialect }, sink)
+  throw unanswerable(context)
 }
 
 function nativeCall(context: ProviderCallContext, path: string): ProviderCall {
@@ -48,7 +65,7 @@ function nativeCall(context: ProviderCallContext, path: string): ProviderCall {
 }
 
 async function streamNative(
-  context: ProviderCallContext,
+  context: ProviderCallContext<StreamDialect>,
   connected: ConnectedProvider,
   call: ProviderCall,
   sink: FrameSink,
@@ -70,12 +87,16 @@ async function fetchNative(
   call: ProviderCall,
 ): Promise<Heard> {
   const response = await connected.send(call, context.signal)
-  const observer = context.dialect.createObserver(context.frames)
-  const answer = observer.observeAnswer(await response.readText())
+  return observe(context, await response.readText())
+}
+
+function observe({ dialect, frames }: ProviderCallContext, said: string): Heard {
+  const observer = dialect.createObserver(frames)
+  const answer = observer.observeAnswer(said)
   return { ...observer.observation, answer }
 }
 
-async function callTranslated(context: ProviderCallContext, sink: FrameSink): Promise<Heard> {
+async function callTranslated(context: ProviderCallContext<ChatDialect>, sink: FrameSink): Promise<Heard> {
   const { dialect, spec } = context
   const encoder = dialect.createEncoder(context.frames)
   const whole: string[] = []
@@ -95,10 +116,11 @@ async function callTranslated(context: ProviderCallContext, sink: FrameSink): Pr
 
 /** The provider's answer in canonical parts, always streamed. */
 async function streamParts(
-  { spec, body, dialect, provider, key, signal }: ProviderCallContext,
+  context: ProviderCallContext<ChatDialect>,
   isEnded: () => boolean,
   write: (part: Part) => void,
 ): Promise<void> {
+  const { spec, body, dialect, provider, key, signal } = context
   const { adapter, builtIn } = provider.spec
   const request = dialect.decodeRequest(JSON.parse(body), spec.target)
   if (builtIn !== undefined) {
@@ -106,7 +128,7 @@ async function streamParts(
     return
   }
   if (adapter === undefined || provider.connected === undefined) {
-    throw new GatewayError('invalid_request', `Provider ${spec.provider} can't answer ${spec.endpoint}.`)
+    throw unanswerable(context)
   }
   const answer = await provider.connected.send({ ...adapter.toRequest(request), key, rid: spec.rid }, signal)
   const decode = adapter.createDecoder()
@@ -128,6 +150,10 @@ async function readToEnd(
   } catch (error) {
     if (!isEnded()) throw error
   }
+}
+
+function unanswerable({ spec }: ProviderCallContext): GatewayError {
+  return new GatewayError('invalid_request', `Provider ${spec.provider} can't answer ${spec.endpoint}.`)
 }
 
 function incomplete(provider: string): GatewayError {

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { GatewayError, type ErrorCode } from '#libs/core'
-import { getDialect, type Dialect, type FrameContext } from '#libs/dialects'
+import { getDialect, isStreamDialect, type Dialect, type FrameContext } from '#libs/dialects'
 import type { Lease } from '#libs/keys'
 import type { Attempt, ClaimResult, FinishedRun, Outcome, RunEnd, RunOpening } from '#libs/runs'
 import type { LogEntry } from '#libs/streams'
@@ -257,6 +257,7 @@ async function endRun(
 
 function toLastFrames({ claim, dialect, writer }: Journey, error: GatewayError): string[] {
   const frames = writer.seq === 0 ? [] : writer.text().split('\n')
+  if (!isStreamDialect(dialect)) return []
   return dialect.errorFrames(error.toJSON(), writer.seq, { context: toFrameContext(claim), frames })
 }
 

@@ -1,5 +1,5 @@
 import { GatewayError } from '#libs/core'
-import { getDialect } from '#libs/dialects'
+import { getStreamDialect } from '#libs/dialects'
 import type { ClaimResult, RunEnd, RunOpening, RunSpec } from '#libs/runs'
 import type { LogEntry } from '#libs/streams'
 import type { WorkerDeps } from './deps.ts'
@@ -62,7 +62,7 @@ function toLastFrames(
   const frames = entries.flatMap(({ count, payload }) => (count === 0 ? [] : payload.split('\n')))
   const createdAt = Math.floor(spec.createdAtMs / 1000)
   const context = { rid, model, createdAt, includeUsage, ...(request !== undefined && { request }) }
-  return getDialect(spec.dialect).errorFrames(error.toJSON(), frames.length, { context, frames })
+  return getStreamDialect(spec.dialect).errorFrames(error.toJSON(), frames.length, { context, frames })
 }
 
 /** The lost worker has told it with its first frame. */

@@ -3,9 +3,8 @@ import type { CanonicalRequest, ErrorRecord, FinishReason, Part, RunId, Usage } 
 /**
  * A wire format that clients speak. Everything in it is pure: bodies, frames and errors in, the same out.
  *
- * A **frame** is one event of the client's stream as its `data` text: one line of JSON without a line break.
- * The worker makes frames (natively by {@link NativeObserver}, else by {@link FrameEncoder}) and numbers them;
- * the API tier dresses them as SSE with `toEvent` and never changes them.
+ * What every dialect has: a request that can be passed on to a provider of the same dialect, and an answer in one
+ * piece. {@link StreamDialect} adds answers that come in frames, {@link ChatDialect} the words of every other dialect.
  */
 export interface Dialect {
   readonly name: string
@@ -22,12 +21,22 @@ export interface Dialect {
    * `path` holds what the dialect says in its URL and not in its body.
    */
   readRequest(body: unknown, path?: { model: string; stream: boolean }): RequestSummary
-  /** The whole body in canonical words, for the translated lane. `model` is the target's. */
-  decodeRequest(body: unknown, model: string): CanonicalRequest
   /** The body as the provider of the same dialect gets it: `json` with the model's name replaced, all else untouched. */
   toNativeRequest(json: string, context: { model: string; stream: boolean }): string
+  createObserver(context: FrameContext): AnswerObserver
+  /** The body of an error answer. */
+  errorBody(error: ErrorRecord): string
+  /** The status of an error answer, where the dialect's clients know another one than ours. */
+  errorStatus?(error: ErrorRecord): number
+}
+
+/**
+ * A dialect that can answer as a stream. A **frame** is one event of it as its `data` text: one line of JSON without
+ * a line break. The worker makes frames (natively by {@link NativeObserver}, else by {@link FrameEncoder}) and numbers
+ * them; the API tier dresses them as SSE with `toEvent` and never changes them.
+ */
+export interface StreamDialect extends Dialect {
   createObserver(context: FrameContext): NativeObserver
-  createEncoder(context: FrameContext): FrameEncoder
   /** The frames that end a stream which failed or was cancelled, the first numbered `seq`; none if it had ended. */
   errorFrames(error: ErrorRecord, seq: number, told: ToldStream): string[]
   /**
@@ -44,13 +53,23 @@ export interface Dialect {
   collect(frames: readonly string[], context: FrameContext, usage?: Usage): string
   /** Frames that tell a whole answer as a stream. */
   toFrames(answer: string, context: FrameContext): string[]
-  /** The body of an error answer. */
-  errorBody(error: ErrorRecord): string
-  /** The status of an error answer, where the dialect's clients know another one than ours. */
-  errorStatus?(error: ErrorRecord): number
 }
 
-/** What the gateway needs to know of a request; all else in it passes through. */
+/** A dialect that can be told in canonical words, and so be answered by providers that do not speak it. */
+export interface ChatDialect extends StreamDialect {
+  /** The whole body in canonical words, for the translated lane. `model` is the target's. */
+  decodeRequest(body: unknown, model: string): CanonicalRequest
+  createEncoder(context: FrameContext): FrameEncoder
+}
+
+export function isStreamDialect(dialect: Dialect): dialect is StreamDialect {
+  return 'toEvent' in dialect
+}
+
+export function isChatDialect(dialect: Dialect): dialect is ChatDialect {
+  return 'decodeRequest' in dialect
+}
+
 export interface RequestSummary {
   model: string
   stream: boolean
@@ -87,19 +106,25 @@ export interface Observation {
   usage: Usage | undefined
 }
 
-/** Watches a native stream: rewrites ids, numbers frames, learns usage and finish. One a stream. */
-export interface NativeObserver {
+/** Watches a native answer. One a call. */
+export interface AnswerObserver {
+  /**
+   * Takes a whole answer and gives it as the client gets it. Throws the provider's error when it tells one, and
+   * `upstream_protocol_error` for what is no answer of the dialect.
+   */
+  observeAnswer(json: string): string
+  readonly observation: Observation
+}
+
+/** Watches a native stream too: rewrites ids, numbers frames, learns usage and finish. */
+export interface NativeObserver extends AnswerObserver {
   /**
    * Takes one event of the provider and gives the frame for it, `undefined` for one that the client must not
-   * see; only a frame uses up `seq`. Throws the provider's error when the event tells one, and
-   * `upstream_protocol_error` for what is no event of the dialect.
+   * see; only a frame uses up `seq`. Throws as `observeAnswer` does.
    */
   observe(event: { event: string | undefined; data: string }, seq: number): string | undefined
-  /** The same for a whole answer that was not streamed: the answer as the client gets it. */
-  observeAnswer(json: string): string
   /** True once the provider has said its end mark. Some never do: a finish reason ends an answer as well. */
   readonly ended: boolean
-  readonly observation: Observation
 }
 
 /** Tells canonical parts in the dialect. One a stream. */

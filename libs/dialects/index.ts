@@ -10,3 +10,6 @@ export { continueConversation, readPreviousId } from './openai-responses/state/c
 export { toInputItems } from './openai-responses/state/input-items.ts'
 export { gemini } from './gemini/gemini.ts'
 export { estimateGeminiTokens, geminiTokenCount } from './gemini/token-count.ts'
+export * from './answers/openai.ts'
+export * from './answers/rerank.ts'
+export { openaiCompletions } from './openai-completions/openai-completions.ts'

@@ -1,11 +1,14 @@
 import { GatewayError } from '#libs/core'
 import { anthropicMessages } from './anthropic-messages/anthropic-messages.ts'
 import { anthropicTokenCount } from './anthropic-messages/count/token-count.ts'
-import type { Dialect } from './dialect.ts'
+import { isStreamDialect, type Dialect, type StreamDialect } from './dialect.ts'
 import { gemini } from './gemini/gemini.ts'
 import { geminiTokenCount } from './gemini/token-count.ts'
 import { openaiChat } from './openai-chat/openai-chat.ts'
 import { openaiResponses } from './openai-responses/openai-responses.ts'
+import { openaiEmbeddings, openaiImages, openaiModerations } from './answers/openai.ts'
+import { rerank } from './answers/rerank.ts'
+import { openaiCompletions } from './openai-completions/openai-completions.ts'
 
 /** Every dialect by its name. To add one: its folder, and a line here. */
 export const dialects: Readonly<Record<string, Dialect>> = {
@@ -15,6 +18,11 @@ export const dialects: Readonly<Record<string, Dialect>> = {
   [openaiResponses.name]: openaiResponses,
   [gemini.name]: gemini,
   [geminiTokenCount.name]: geminiTokenCount,
+  [openaiCompletions.name]: openaiCompletions,
+  [openaiEmbeddings.name]: openaiEmbeddings,
+  [openaiModerations.name]: openaiModerations,
+  [openaiImages.name]: openaiImages,
+  [rerank.name]: rerank,
 }
 
 /** Throws for a name that this release does not know: a stored run may be of a newer release. */
@@ -22,4 +30,14 @@ export function getDialect(name: string): Dialect {
   const dialect = Object.hasOwn(dialects, name) ? dialects[name] : undefined
   if (dialect === undefined) throw new GatewayError('internal_error', `This release has no dialect ${name}.`)
   return dialect
+}
+
+/** The same for a run that streams, or is asked for as a stream. Throws `invalid_request` if it never can be one. */
+export function getStreamDialect(name: string): StreamDialect {
+  const dialect = getDialect(name)
+  if (isStreamDialect(dialect)) return dialect
+  throw new GatewayError(
+    'invalid_request',
+    'This endpoint answers in one piece: there are no events to read.',
+  )
 }

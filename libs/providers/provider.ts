@@ -76,4 +76,6 @@ export interface BuiltInProvider {
   /** The models to show in a list; it may answer to more. */
   readonly models: readonly string[]
   stream(request: CanonicalRequest, signal: AbortSignal): AsyncIterable<Part>
+  /** Whole answers in dialects that have no canonical words, by dialect. */
+  readonly answers?: Readonly<Record<string, (body: unknown, model: string) => string>>
 }

@@ -1,4 +1,4 @@
-import type { Dialect } from '../dialect.ts'
+import type { ChatDialect } from '../dialect.ts'
 import { collect, toFrames } from './collect.ts'
 import { createEncoder } from './encoder.ts'
 import { errorStatus, toErrorText } from './errors.ts'
@@ -8,7 +8,7 @@ import { decodeRequest } from './request/decode-request.ts'
 import { readRequest } from './request/read-request.ts'
 
 /** Anthropic's Messages, `POST /v1/messages`, in its versions 2023-06-01 and 2026-10-21. */
-export const anthropicMessages: Dialect = {
+export const anthropicMessages: ChatDialect = {
   name: 'anthropic-messages',
   idPrefix: 'msg_',
   forwardedHeaders: ['anthropic-version', 'anthropic-beta'],

@@ -1,5 +1,5 @@
 import { findTopLevelFields, spliceText } from '#libs/core'
-import type { Dialect } from '../dialect.ts'
+import type { ChatDialect } from '../dialect.ts'
 import { collect, toFrames } from './collect.ts'
 import { createEncoder } from './encoder.ts'
 import { toErrorBody } from './error-body.ts'
@@ -8,7 +8,7 @@ import { decodeRequest } from './request/decode-request.ts'
 import { readRequest } from './request/read-request.ts'
 
 /** Google's generateContent: `POST /v1beta/models/MODEL:generateContent` and `:streamGenerateContent?alt=sse`. */
-export const gemini: Dialect = {
+export const gemini: ChatDialect = {
   name: 'gemini',
   idPrefix: 'gen_',
   resourcePath: '/v1/jobs',

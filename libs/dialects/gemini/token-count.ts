@@ -6,8 +6,10 @@ import { readRequest } from './request/read-request.ts'
 
 /** `:countTokens`: a request whose answer is a number, so it is carried natively or not at all. */
 export const geminiTokenCount: Dialect = {
-  ...gemini,
   name: 'gemini-token-count',
+  idPrefix: gemini.idPrefix,
+  resourcePath: gemini.resourcePath,
+  forwardedHeaders: gemini.forwardedHeaders,
   readRequest: (body, path) => readRequest(toCounted(body), path),
   toNativeRequest(json, { model }) {
     const fields = findTopLevelFields(json, ['generateContentRequest']) ?? []
@@ -17,11 +19,10 @@ export const geminiTokenCount: Dialect = {
     )
   },
   createObserver: () => ({
-    observe: () => undefined,
     observeAnswer: (json) => json,
-    ended: true,
     observation: { finish: undefined, usage: undefined },
   }),
+  errorBody: (error) => gemini.errorBody(error),
 }
 
 const charactersPerToken = 4

@@ -9,6 +9,7 @@ import {
 } from '#libs/core'
 import type { FrameContext, NativeObserver } from '../dialect.ts'
 import { chunkOpening } from './chunk.ts'
+import { readErrorEvent } from './read-error-event.ts'
 import { createToolCallIds } from './tool-call-ids.ts'
 import { readFinishReason, readUsage } from './words.ts'
 
@@ -21,9 +22,9 @@ const replacedFields = ['id', 'object', 'created', 'model']
  */
 const notable = /"(?:finish_reason"\s*:\s*"|usage"\s*:\s*\{|error"\s*:\s*[^\sn]|id"\s*:)/
 
-/** Watches a stream of chat chunks: under our id, numbered, with all that is the provider's own as it came. */
-export function createObserver(context: FrameContext): NativeObserver {
-  const heads = createHeadSwap(context)
+/** Watches a stream of chunks, which `object` names: under our id, numbered, with all that is the provider's own as it came. */
+export function createObserver(context: FrameContext, object?: string): NativeObserver {
+  const heads = createHeadSwap(context, object)
   const toolCallIds = createToolCallIds()
   let ended = false
   let finish: FinishReason | undefined
@@ -84,8 +85,8 @@ export function createObserver(context: FrameContext): NativeObserver {
  * Chunks of one stream begin alike, up to their `choices`. Once a chunk's beginning is learnt, those that begin
  * the same get ours in its place, and their rest is text that nobody has to read.
  */
-function createHeadSwap(context: FrameContext) {
-  const opening = chunkOpening(context)
+function createHeadSwap(context: FrameContext, object?: string) {
+  const opening = chunkOpening(context, object)
   let head: string | undefined
   let keptFields = ''
 
@@ -155,24 +156,6 @@ function readFinish(choices: readonly unknown[]): FinishReason | undefined {
     }
   }
   return undefined
-}
-
-/** The provider's error as it stands in the stream: `{"error": {…}}`, `{"error": "…"}`, or the bare object. */
-function readErrorEvent(event: unknown): GatewayError {
-  const error = isJsonObject(event) && event.error ? event.error : event
-  const fields = isJsonObject(error) ? error : { message: error }
-  const message =
-    typeof fields.message === 'string' && fields.message !== ''
-      ? fields.message
-      : 'The provider broke off its answer with an error.'
-  return new GatewayError('upstream_error', message, {
-    raw: { ...pickWord('type', fields.type), ...pickWord('code', fields.code) },
-    ...(typeof fields.param === 'string' && { param: fields.param }),
-  })
-}
-
-function pickWord(name: 'type' | 'code', value: unknown): { [K in typeof name]?: string } {
-  return typeof value === 'string' || typeof value === 'number' ? { [name]: String(value) } : {}
 }
 
 function readObject(json: string): { fields: JsonField[]; value: Record<string, unknown> } {

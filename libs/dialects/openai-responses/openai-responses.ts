@@ -1,4 +1,4 @@
-import type { Dialect } from '../dialect.ts'
+import type { ChatDialect } from '../dialect.ts'
 import { openaiChat } from '../openai-chat/openai-chat.ts'
 import { collect } from './frames/collect.ts'
 import { createEncoder } from './frames/encoder.ts'
@@ -11,7 +11,7 @@ import { readRequest } from './request/read-request.ts'
 import { readType } from './words.ts'
 
 /** OpenAI's Responses: `POST /v1/responses`. */
-export const openaiResponses: Dialect = {
+export const openaiResponses: ChatDialect = {
   name: 'openai-responses',
   idPrefix: 'resp_',
   forwardedHeaders: [],

@@ -7,6 +7,7 @@ import type { Fault, SimulatorSettings } from './model-name.ts'
 import { dueAtMs, dueTokens } from './pace.ts'
 import { planAnswer } from './plan-answer.ts'
 import type { AnswerPlan } from './plan-answer.ts'
+import { simulateEmbeddings } from './simulate-embeddings.ts'
 
 /** Answers inside the worker, with no network and no key; `docs/simulator.md` tells what a model's name can say. */
 export const simulator: ProviderSpec = {
@@ -15,7 +16,15 @@ export const simulator: ProviderSpec = {
   native: {},
   authorize: () => ({}),
   readError: (status) => toError(status),
-  builtIn: { models: ['lorem'], stream },
+  builtIn: { models: ['lorem'], stream, answers: { 'openai-embeddings': answerEmbeddings } },
+}
+
+/** At once and without a pace; a fault with a status is the only one that a whole answer can have in here. */
+function answerEmbeddings(body: unknown, model: string): string {
+  const { fault } = parseSimulatorModel(model)
+  if (fault !== undefined)
+    throw toError(typeof fault.kind === 'number' ? fault.kind : 500, fault.retryAfterMs)
+  return simulateEmbeddings(body, model)
 }
 
 async function* stream(request: CanonicalRequest, signal: AbortSignal): AsyncGenerator<Part> {

@@ -1,10 +1,10 @@
 import Anthropic from '@anthropic-ai/sdk'
 import { GatewayError, type CanonicalRequest } from '#libs/core'
-import { getDialect, type FrameContext } from '#libs/dialects'
+import { anthropicMessages, type FrameContext } from '#libs/dialects'
 import { createSseDecoder } from '#libs/sse'
 import { readFixture } from '../../support/anthropic-upstream.ts'
 
-export const dialect = getDialect('anthropic-messages')
+export const dialect = anthropicMessages
 
 export const context: FrameContext = {
   rid: 'msg_0190aaaaaaaa7bbbb8ccccccccccccccc',

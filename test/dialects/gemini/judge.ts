@@ -1,8 +1,8 @@
 import { GoogleGenAI, type GenerateContentResponse } from '@google/genai'
 import type { CanonicalRequest } from '#libs/core'
-import { getDialect, type FrameContext } from '#libs/dialects'
+import { gemini, type FrameContext } from '#libs/dialects'
 
-export const dialect = getDialect('gemini')
+export const dialect = gemini
 
 export const context: FrameContext = {
   rid: 'gen_0190aaaaaaaa7bbbb8ccccccccccccccc',

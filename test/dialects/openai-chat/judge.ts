@@ -1,9 +1,9 @@
 import OpenAI from 'openai'
 import type { ErrorRecord } from '#libs/core'
 import type { FrameContext } from '#libs/dialects'
-import { getDialect } from '#libs/dialects'
+import { openaiChat } from '#libs/dialects'
 
-export const dialect = getDialect('openai-chat')
+export const dialect = openaiChat
 
 export const context: FrameContext = {
   rid: 'chatcmpl-0190aaaaaaaa7bbbb8ccccccccccccccc',

@@ -1,8 +1,8 @@
 import OpenAI from 'openai'
 import type { Part } from '#libs/core'
-import { getDialect, type FrameContext } from '#libs/dialects'
+import { openaiResponses, type FrameContext } from '#libs/dialects'
 
-export const dialect = getDialect('openai-responses')
+export const dialect = openaiResponses
 
 export const context: FrameContext = {
   rid: 'resp_0190aaaaaaaa7bbb8ccccccccccccccc',

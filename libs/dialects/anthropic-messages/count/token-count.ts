@@ -8,22 +8,23 @@ import { readPrompt } from '../request/read-request.ts'
  * answer. Only a provider that speaks it can be asked, so `path` may name one; it never streams.
  */
 export const anthropicTokenCount: Dialect = {
-  ...anthropicMessages,
   name: 'anthropic-token-count',
   idPrefix: 'run_',
+  forwardedHeaders: anthropicMessages.forwardedHeaders,
+  requestIdHeader: anthropicMessages.requestIdHeader,
   readRequest: (body, path) => ({ ...readPrompt(body), ...path }),
   createObserver: () => ({
-    observe: () => undefined,
     observeAnswer(json) {
       if (!isCount(json)) {
         throw new GatewayError('upstream_protocol_error', 'The provider answered without `input_tokens`.')
       }
       return json
     },
-    ended: true,
     observation: { finish: undefined, usage: undefined },
   }),
-  toFrames: (answer) => [answer],
+  toNativeRequest: (json, context) => anthropicMessages.toNativeRequest(json, context),
+  errorBody: (error) => anthropicMessages.errorBody(error),
+  errorStatus: (error) => anthropicMessages.errorStatus?.(error) ?? error.status,
 }
 
 function isCount(json: string): boolean {
