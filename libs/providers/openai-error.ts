@@ -62,14 +62,16 @@ interface Envelope {
 
 /**
  * `{error: {message, type, param, code}}`; the same in a list (Gemini) or without `error` (old vLLM); `error` as a text
- * (Ollama); `detail` as a text (FastAPI). What is not JSON tells nothing that should reach a client.
+ * (Ollama); `detail` as a text or as a list of what is wrong where (FastAPI, and Mistral inside of `message`). What is
+ * not JSON tells nothing that should reach a client.
  */
 function readEnvelope(body: string): Envelope {
   const parsed = parseJson(body)
   const outer = asObject(Array.isArray(parsed) ? parsed[0] : parsed)
   const inner = asObject(outer?.error) ?? outer
   if (!inner) return {}
-  const message = [inner.message, outer?.error, inner.detail].find((text) => typeof text === 'string')
+  const detail = readDetail(inner.detail ?? asObject(inner.message)?.detail)
+  const message = [inner.message, outer?.error, detail].find((text) => typeof text === 'string')
   return {
     ...(typeof message === 'string' && { message }),
     ...(typeof inner.param === 'string' && { param: inner.param }),
@@ -77,6 +79,16 @@ function readEnvelope(body: string): Envelope {
       raw: { type: toWord(inner.type), code: toWord(inner.code) },
     }),
   }
+}
+
+function readDetail(detail: unknown): unknown {
+  if (!Array.isArray(detail)) return detail
+  const findings = detail.slice(0, 10).map(asObject)
+  const texts = findings.flatMap((finding) => {
+    if (typeof finding?.msg !== 'string') return []
+    return [Array.isArray(finding.loc) ? `${finding.loc.join('.')}: ${finding.msg}` : finding.msg]
+  })
+  return texts.length === 0 ? undefined : texts.join('; ')
 }
 
 function parseJson(text: string): unknown {

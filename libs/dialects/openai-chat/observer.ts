@@ -11,7 +11,7 @@ import type { FrameContext, NativeObserver } from '../dialect.ts'
 import { chunkOpening } from './chunk.ts'
 import { readErrorEvent } from './read-error-event.ts'
 import { createToolCallIds } from './tool-call-ids.ts'
-import { readFinishReason, readUsage } from './words.ts'
+import { mendFinishReasons, readFinishReason, readUsage } from './words.ts'
 
 /** What we say in each chunk in the provider's place. */
 const replacedFields = ['id', 'object', 'created', 'model']
@@ -37,7 +37,7 @@ export function createObserver(context: FrameContext, object?: string): NativeOb
     const choices: unknown[] = Array.isArray(chunk.choices) ? chunk.choices : []
     finish ??= readFinish(choices)
     if (choices.length === 0 && isJsonObject(chunk.usage) && !context.includeUsage) return undefined
-    const isMended = toolCallIds.mend(choices)
+    const isMended = [toolCallIds.mend(choices), mendFinishReasons(choices)].includes(true)
     heads.learn(data, fields)
     return heads.write(data, fields, seq, isMended ? JSON.stringify(choices) : undefined)
   }
@@ -69,7 +69,8 @@ export function createObserver(context: FrameContext, object?: string): NativeOb
       usage = readUsage(answer.usage)
       finish = readFinish(answer.choices)
       ended = true
-      return nameAnswer(json, fields, context)
+      const mended = mendFinishReasons(answer.choices) ? JSON.stringify(answer.choices) : undefined
+      return nameAnswer(json, fields, context, mended)
     },
 
     get ended() {
@@ -133,19 +134,29 @@ function isOurs(field: JsonField): boolean {
 }
 
 /** The answer under our id and the name that was asked for. */
-function nameAnswer(json: string, fields: readonly JsonField[], context: FrameContext): string {
-  const ours: Readonly<Record<string, string>> = { id: context.rid, model: context.model }
-  const missing = Object.keys(ours).filter((name) => !fields.some((field) => field.name === name))
+function nameAnswer(
+  json: string,
+  fields: readonly JsonField[],
+  context: FrameContext,
+  mendedChoices?: string,
+): string {
+  const ours: Readonly<Record<string, string>> = {
+    id: JSON.stringify(context.rid),
+    model: JSON.stringify(context.model),
+    ...(mendedChoices !== undefined && { choices: mendedChoices }),
+  }
+  const missing = Object.entries(ours).filter(([name]) => !fields.some((field) => field.name === name))
   const opening = json.indexOf('{') + 1
   return spliceText(json, [
-    ...missing.map((name) => ({
+    ...missing.map(([name, text]) => ({
       start: opening,
       end: opening,
-      text: `${JSON.stringify(name)}:${JSON.stringify(ours[name])},`,
+      text: `${JSON.stringify(name)}:${text},`,
     })),
-    ...fields
-      .filter((field) => Object.hasOwn(ours, field.name))
-      .map((field) => ({ start: field.start, end: field.end, text: JSON.stringify(ours[field.name]) })),
+    ...fields.flatMap(({ name, start, end }) => {
+      const text = Object.hasOwn(ours, name) ? ours[name] : undefined
+      return text === undefined ? [] : [{ start, end, text }]
+    }),
   ])
 }
 

@@ -24,6 +24,23 @@ const wireReasons: Readonly<Record<FinishReason['unified'], string>> = {
   other: 'other',
 }
 
+/** Words outside of the closed list that say the same as one in it, and at which strict clients break. */
+const aliases: Readonly<Record<string, string>> = { eos: 'stop', model_length: 'length' }
+
+/** Puts the listed word in place of an alias, in place, and the provider's own beside it. True if there was one. */
+export function mendFinishReasons(choices: readonly unknown[]): boolean {
+  let isChanged = false
+  for (const choice of choices) {
+    if (!isJsonObject(choice) || typeof choice.finish_reason !== 'string') continue
+    const raw = choice.finish_reason
+    if (!Object.hasOwn(aliases, raw)) continue
+    choice.finish_reason = aliases[raw]
+    choice.native_finish_reason = raw
+    isChanged = true
+  }
+  return isChanged
+}
+
 export function readFinishReason(raw: string): FinishReason {
   return { unified: Object.hasOwn(unifiedReasons, raw) ? (unifiedReasons[raw] ?? 'other') : 'other', raw }
 }

@@ -1,3 +1,4 @@
+import { GatewayError } from '#libs/core'
 import { openaiCompatible } from '../openai-compatible.ts'
 import { openaiRoutes } from '../openai-routes.ts'
 import type { ProviderSpec } from '../provider.ts'
@@ -10,4 +11,12 @@ export const openrouter: ProviderSpec = {
   needsKey: true,
   environment: { key: 'OPENROUTER_API_KEY' },
   native: openaiRoutes('openai-chat', 'openai-completions', 'openai-embeddings'),
+  readError: readOpenrouterError,
+}
+
+/** Its 403 speaks of the key or, if the input was flagged, of the input. */
+function readOpenrouterError(status: number, body: string): GatewayError {
+  const error = openaiCompatible.readError(status, body)
+  if (status !== 403 || !/flagged|moderation/i.test(error.message)) return error
+  return new GatewayError('content_policy', error.message, { ...(error.raw && { raw: error.raw }) })
 }

@@ -142,7 +142,9 @@ describe('a native stream', () => {
       `{"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": [{"index": 0, "delta": {}, "finish_reason": ${reason}}]}`
     const { chunks, observer } = observe([written('null'), written('null'), written('"model_length"')])
     expect(observer.observation.finish).toEqual({ unified: 'length', raw: 'model_length' })
-    expect(chunks[2]).toMatchObject({ choices: [{ finish_reason: 'model_length' }] })
+    expect(chunks[2]).toMatchObject({
+      choices: [{ finish_reason: 'length', native_finish_reason: 'model_length' }],
+    })
   })
 
   it('keeps what JavaScript could not hold', () => {

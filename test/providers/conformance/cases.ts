@@ -1,0 +1,55 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+
+/**
+ * One exchange with a provider, of the list in `test/fixtures/<type>/cases.json`: what a client asks for, what the provider must
+ * get, what it answers, and what must come of it.
+ */
+export interface ConformanceCase {
+  /** `answer`, `stream`, `tool-call` and `error` are asked of every chat provider; others tell what is special. */
+  name: string
+  /** The client's dialect; `openai-chat` if it is left out. */
+  dialect?: string
+  /** The client's body, without its model. A usual question if it is left out. */
+  request?: Record<string, unknown>
+  stream?: boolean
+  options?: Record<string, string>
+  /** What the provider gets: its whole path, some of its headers, and its body, to the last field. */
+  sent?: { path?: string; headers?: Record<string, string>; body?: unknown }
+  /** The file of the answer: `.json`, `.sse`, `.txt` or `.base64`. */
+  answer: string
+  status?: number
+  contentType?: string
+  expect: {
+    /** Some of the whole answer, as a client gets it that does not stream. */
+    answer?: object
+    finish?: string
+    usage?: object
+    /** Some of the error's record. */
+    error?: object
+  }
+}
+
+export interface Fixtures {
+  source: string
+  cases: ConformanceCase[]
+}
+
+const root = join(import.meta.dirname, '../../fixtures')
+
+/** The fixtures of a type, `undefined` where there are none. */
+export function readFixtures(type: string): Fixtures | undefined {
+  const directory = join(root, type)
+  if (!existsSync(join(directory, 'cases.json')) || !existsSync(join(directory, 'SOURCE.md')))
+    return undefined
+  return {
+    source: readFileSync(join(directory, 'SOURCE.md'), 'utf8'),
+    cases: JSON.parse(readFileSync(join(directory, 'cases.json'), 'utf8')) as ConformanceCase[],
+  }
+}
+
+/** The bytes that the provider answers with. */
+export function readAnswerFile(type: string, name: string): Buffer {
+  const bytes = readFileSync(join(root, type, name))
+  return name.endsWith('.base64') ? Buffer.from(bytes.toString(), 'base64') : bytes
+}
