@@ -32,7 +32,10 @@ const mayImport: Readonly<Record<string, { values: string[]; types?: string[] }>
 /** One vendor, one home: whoever wants another Redis client or logger has one place to change. */
 const vendorHomes: Readonly<Record<string, string[]>> = {
   '@aws-sdk/client-s3': ['libs/storage'],
+  '@aws-sdk/credential-provider-node': ['libs/providers'],
   '@modelcontextprotocol/sdk': ['libs/mcp'],
+  '@smithy/core': ['libs/providers'],
+  '@smithy/signature-v4': ['libs/providers'],
   bullmq: ['libs/jobs'],
   'close-with-grace': ['apps/api', 'apps/worker'],
   'eventsource-parser': ['libs/sse'],

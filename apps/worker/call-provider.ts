@@ -127,10 +127,14 @@ async function streamParts(
     for await (const part of builtIn.stream(request, signal)) write(part)
     return
   }
-  if (adapter === undefined || provider.connected === undefined) {
+  const { connected } = provider
+  if (adapter === undefined || connected === undefined) {
     throw unanswerable(context)
   }
-  const answer = await provider.connected.send({ ...adapter.toRequest(request), key, rid: spec.rid }, signal)
+  const answer = await connected.send(
+    { ...adapter.toRequest(request, connected.options), key, rid: spec.rid },
+    signal,
+  )
   const decode = adapter.createDecoder()
   await readToEnd(answer, isEnded, (event) => {
     for (const part of decode(event)) write(part)

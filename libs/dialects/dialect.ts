@@ -62,14 +62,17 @@ export interface ChatDialect extends StreamDialect {
   createEncoder(context: FrameContext): FrameEncoder
 }
 
+/** Whether its answers can come in frames. */
 export function isStreamDialect(dialect: Dialect): dialect is StreamDialect {
   return 'toEvent' in dialect
 }
 
+/** Whether every provider with an adapter can answer it. */
 export function isChatDialect(dialect: Dialect): dialect is ChatDialect {
   return 'decodeRequest' in dialect
 }
 
+/** What the gateway needs to know of a request; all else in it passes through. */
 export interface RequestSummary {
   model: string
   stream: boolean

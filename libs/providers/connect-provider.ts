@@ -1,12 +1,12 @@
 import { isUtf8 } from 'node:buffer'
 import { type Dispatcher, Pool } from 'undici'
 import { GatewayError } from '#libs/core'
-import { createSseDecoder, SseError, type SseEvent } from '#libs/sse'
+import { createSseDecoder, SseError, type SseDecoder, type SseEvent } from '#libs/sse'
 import packageJson from '../../package.json' with { type: 'json' }
 import type { ProviderTimeouts } from './http/clock.ts'
 import { type RawAnswer, startExchange } from './http/exchange.ts'
 import { readRetryAfterMs } from './http/retry-after.ts'
-import type { ProviderOptions, ProviderSpec } from './provider.ts'
+import type { ProviderOptions, ProviderSpec, SignRequest } from './provider.ts'
 
 export type { ProviderTimeouts }
 
@@ -91,17 +91,17 @@ export function connectProvider(spec: ProviderSpec, settings: ProviderSettings):
     bodyTimeout: 0,
   })
 
+  const sign = spec.createSigner?.(options)
+
   return {
     name,
     spec,
     options,
     async send(call, signal) {
-      const request: Dispatcher.DispatchOptions = {
-        method: 'POST',
-        path: basePath + call.path,
-        headers: toHeaders(spec, call, name),
-        body: call.body,
-      }
+      const path = basePath + call.path
+      const headers = toHeaders(spec, call, name)
+      if (sign !== undefined) Object.assign(headers, await signCall(sign, call, new URL(origin + path), name))
+      const request: Dispatcher.DispatchOptions = { method: 'POST', path, headers, body: call.body }
       const answer = await startExchange(pool, request, rules, signal)
       if (answer.status >= 300) throw await toError({ spec, provider: name, key: call.key }, answer)
       return {
@@ -149,7 +149,21 @@ function toHeaders(spec: ProviderSpec, call: ProviderCall, provider: string): Re
     const message = `The key of provider ${provider} was not sent: it holds a blank, a line break or a character outside ASCII.`
     throw new GatewayError('upstream_auth_failed', message, { provider })
   }
-  return Object.assign(headers, spec.authorize(call.key))
+  return spec.createSigner === undefined ? Object.assign(headers, spec.authorize(call.key)) : headers
+}
+
+async function signCall(
+  sign: SignRequest,
+  { body, key, contentType = 'application/json' }: ProviderCall,
+  url: URL,
+  provider: string,
+): Promise<Record<string, string>> {
+  try {
+    return await sign({ method: 'POST', url, contentType, body }, key)
+  } catch (cause) {
+    const message = `The request to provider ${provider} was not sent: there are no credentials to sign it with.`
+    throw new GatewayError('upstream_auth_failed', message, { provider, cause })
+  }
 }
 
 interface EventReading {
@@ -165,13 +179,21 @@ async function readEvents(answer: RawAnswer, reading: EventReading): Promise<voi
     answer.stop()
     throw protocolError(provider, `it is ${contentType} where an event stream was asked for`)
   }
-  const decoder = createSseDecoder({ maxEventBytes })
+  const decoder = await createDecoder(contentType, maxEventBytes)
   const hand = (decode: () => SseEvent[]): void => {
     const events = rethrowAs(provider, decode)
     if (events.length > 0) onEvents(events)
   }
   await answer.read((chunk) => hand(() => decoder.push(chunk)))
   hand(() => decoder.end())
+}
+
+/** SSE, whatever it is called; AWS's framing is loaded by those who meet it. */
+async function createDecoder(contentType: string, maxEventBytes: number): Promise<SseDecoder> {
+  if (!contentType.startsWith('application/vnd.amazon.eventstream'))
+    return createSseDecoder({ maxEventBytes })
+  const { createEventStreamDecoder } = await import('./http/event-stream.ts')
+  return createEventStreamDecoder({ maxEventBytes })
 }
 
 async function readText(answer: RawAnswer, provider: string): Promise<string> {

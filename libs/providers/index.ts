@@ -1,4 +1,5 @@
 export * from './anthropic/index.ts'
+export * from './bedrock/index.ts'
 export * from './connect-provider.ts'
 export * from './gemini/index.ts'
 export * from './openai-compatible.ts'

@@ -11,6 +11,8 @@ export interface ProviderSpec {
   readonly defaultBaseUrl?: string
   /** Whether a request without a key is refused at start rather than by the provider. */
   readonly needsKey: boolean
+  /** What may stand for a key where it is more than one token, for the documentation. */
+  readonly keyForms?: string
   /** The variables that vendors' own SDKs read; a provider whose key is set is found without a configuration. */
   readonly environment?: ProviderEnvironment
   /** What its configuration may or must say beside address and keys, by name. */
@@ -25,6 +27,8 @@ export interface ProviderSpec {
   readonly nativeFields?: Readonly<Record<string, Readonly<Record<string, string | null>>>>
   /** Headers that carry the key. */
   authorize(key: string): Record<string, string>
+  /** In place of `authorize`, for headers that depend on the request or must be fetched. Made once a connection pool. */
+  createSigner?(options: ProviderOptions): SignRequest
   /** The headers that a call may add, in lower case; whatever else it asks for is not sent. */
   readonly callHeaders?: readonly string[]
   /** Headers of every call that doesn't bring its own. */
@@ -40,6 +44,7 @@ export interface ProviderSpec {
   readonly builtIn?: BuiltInProvider
 }
 
+/** The variables that a vendor's own SDK reads. */
 export interface ProviderEnvironment {
   key?: string
   baseUrl?: string
@@ -47,6 +52,7 @@ export interface ProviderEnvironment {
   toBaseUrl?: (value: string) => string
 }
 
+/** One setting that only this type has. Its value becomes part of paths and host names. */
 export interface ProviderOption {
   /** One sentence without a full stop, for the documentation. */
   description: string
@@ -59,6 +65,20 @@ export interface ProviderOption {
 
 /** A provider's options as they are set, each with its default if it has one. */
 export type ProviderOptions = Readonly<Record<string, string>>
+
+/** A request that waits for its signature. */
+export interface OutgoingRequest {
+  method: 'POST'
+  url: URL
+  contentType: string
+  body: string | Uint8Array
+}
+
+/** The headers that prove who calls. Keeps what it must between two calls, such as credentials that expire. */
+export type SignRequest = (
+  request: OutgoingRequest,
+  key: string | undefined,
+) => Promise<Record<string, string>>
 
 /** The path of a native call, behind the base URL. */
 export type NativeRoute = (call: { model: string; stream: boolean; options: ProviderOptions }) => string

@@ -1,4 +1,5 @@
 import { anthropic } from './anthropic/index.ts'
+import { bedrock } from './bedrock/index.ts'
 import { gemini } from './gemini/index.ts'
 import { openaiCompatible } from './openai-compatible.ts'
 import { openai } from './openai.ts'
@@ -12,6 +13,7 @@ export const providerSpecs: readonly ProviderSpec[] = [
   anthropic,
   gemini,
   ...Object.values(vendors),
+  bedrock,
   openaiCompatible,
   simulator,
 ]

@@ -1,3 +1,4 @@
+import { EventStreamCodec } from '@smithy/core/event-streams'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 
@@ -16,7 +17,7 @@ export interface ConformanceCase {
   options?: Record<string, string>
   /** What the provider gets: its whole path, some of its headers, and its body, to the last field. */
   sent?: { path?: string; headers?: Record<string, string>; body?: unknown }
-  /** The file of the answer: `.json`, `.sse`, `.txt` or `.base64`. */
+  /** The file of the answer: `.json`, `.sse`, `.txt`, or `.jsonl` with a line an event of AWS's binary stream. */
   answer: string
   status?: number
   contentType?: string
@@ -51,5 +52,26 @@ export function readFixtures(type: string): Fixtures | undefined {
 /** The bytes that the provider answers with. */
 export function readAnswerFile(type: string, name: string): Buffer {
   const bytes = readFileSync(join(root, type, name))
-  return name.endsWith('.base64') ? Buffer.from(bytes.toString(), 'base64') : bytes
+  return name.endsWith('.jsonl') ? encodeEventStream(bytes.toString()) : bytes
+}
+
+/** Each line is `{"event": …, "data": {…}}`; an event whose name ends in Exception is one. */
+function encodeEventStream(lines: string): Buffer {
+  const codec = new EventStreamCodec(String, (text) => Buffer.from(text))
+  const messages = lines
+    .trim()
+    .split('\n')
+    .map((line) => {
+      const { event, data } = JSON.parse(line) as { event: string; data: unknown }
+      const type = event.endsWith('Exception') ? 'exception' : 'event'
+      return codec.encode({
+        headers: {
+          [`:${type}-type`]: { type: 'string', value: event },
+          ':content-type': { type: 'string', value: 'application/json' },
+          ':message-type': { type: 'string', value: type },
+        },
+        body: Buffer.from(JSON.stringify(data)),
+      })
+    })
+  return Buffer.concat(messages)
 }

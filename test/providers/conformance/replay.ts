@@ -22,7 +22,7 @@ const contentTypes: Readonly<Record<string, string>> = {
   json: 'application/json',
   sse: 'text/event-stream',
   txt: 'text/plain',
-  base64: 'application/vnd.amazon.eventstream',
+  jsonl: 'application/vnd.amazon.eventstream',
 }
 const key = 'fixture-key-0123456789'
 const model = 'the-model'
