@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer'
 import Fastify, { type FastifyInstance, type FastifyRequest } from 'fastify'
-import { createRequestId, type ErrorCode, GatewayError, maxJsonDepth } from '#libs/core'
+import { createRequestIds, type ErrorCode, GatewayError, maxJsonDepth } from '#libs/core'
 import type { Caller } from './authenticate.ts'
 import type { ApiDeps } from './deps.ts'
 import { answerUnreadable, sendError, toGatewayError } from './error-handler.ts'
@@ -36,7 +36,7 @@ export function createApp(deps: ApiDeps): FastifyInstance {
     bodyLimit: deps.config.server.bodyLimitBytes,
     // Fastify's own default waits for a slow sender for ever.
     requestTimeout: 30_000,
-    genReqId: createRequestId,
+    genReqId: createRequestIds(),
     // Room for the longest name of a model; ids are shorter.
     routerOptions: { maxParamLength: 512 },
     forceCloseConnections: 'idle',

@@ -27,7 +27,7 @@ export interface ArchiverOptions {
   logger: Logger
 }
 
-const lingerMs = 100
+const lingerMs = 250
 const batchRuns = 500
 /** Above this, offers are not kept: Redis has them, and the sweeper brings them when the archive is back. */
 const heldBytes = 32 * 1024 * 1024

@@ -8,6 +8,9 @@ import { checkKey, checkPrefix, checkRange, StorageError } from './object-store.
 const temporaryFolder = '~tmp'
 const abandonedAfterMs = 3_600_000
 
+/** Folders whose names are known to be durable; each minute of each tenant has one. */
+const mostRemembered = 1_000
+
 /**
  * Keeps each object as a file of the same name under `root`, which is made if absent; several processes may
  * share it. Files are readable by their owner alone, because they hold what people wrote.
@@ -31,6 +34,15 @@ export async function openDirectoryStore(root: string): Promise<ObjectStore> {
     return join(base, key)
   }
 
+  // Once this process has synced a folder's own name, only what is in it changes.
+  const synced = new Set<string>()
+  const syncOnce = async (folder: string): Promise<void> => {
+    if (synced.has(folder)) return syncFolder(folder)
+    await syncFolders(folder, base)
+    if (synced.size >= mostRemembered) synced.clear()
+    synced.add(folder)
+  }
+
   return {
     async put(key, body, { onlyIfAbsent = false } = {}) {
       const path = pathOf(key)
@@ -39,7 +51,7 @@ export async function openDirectoryStore(root: string): Promise<ObjectStore> {
         await writeSynced(draft, body)
         await mkdir(dirname(path), { recursive: true, mode: 0o700 })
         const outcome = onlyIfAbsent ? await linkIfAbsent(draft, path) : await replace(draft, path)
-        await syncFolders(dirname(path), base)
+        await syncOnce(dirname(path))
         return outcome
       } catch (error) {
         return rethrow('put', path)(error)
