@@ -1,4 +1,5 @@
 import type { ProviderSpec } from '#libs/providers'
+import type { GeneralConfig, KeyModels, Limits, ModelConfig, ModelDefaults } from './routing-config.ts'
 
 /**
  * Everything an operator can choose, validated, frozen, with every default filled in. Durations are
@@ -15,6 +16,11 @@ export interface Config {
   /** Never empty: the simulator is always there. */
   readonly providers: readonly ProviderConfig[]
   readonly models: readonly ModelConfig[]
+  /** What holds for models that do not say otherwise. */
+  readonly modelDefaults: ModelDefaults
+  readonly general: GeneralConfig
+  /** Absolute; a JSON file of prices that beat the built-in ones. */
+  readonly prices?: string | undefined
 }
 
 export interface ServerConfig {
@@ -63,6 +69,8 @@ export interface KeyConfig {
   readonly tenant: string
   /** The lane of its runs; else it depends on whether somebody waits for the answer. */
   readonly priority?: Priority | undefined
+  readonly models?: KeyModels | undefined
+  readonly limits?: Limits | undefined
   readonly onDisconnect?: OnDisconnect | undefined
 }
 
@@ -94,29 +102,6 @@ export interface ProviderTimeouts {
   /** Between two pieces of one answer. */
   readonly idleMs: number
   readonly totalMs: number
-}
-
-/** A virtual model: the name that a client asks for. */
-export interface ModelConfig {
-  readonly name: string
-  readonly routing: 'load-balance'
-  readonly targets: readonly TargetConfig[]
-  /**
-   * What becomes of a run whose worker died between the call and the first frame: it may have been paid for, and
-   * `retry_once` takes the risk of paying again.
-   */
-  readonly onWorkerLoss: 'fail' | 'retry_once'
-  /** Where an answer must lie before its end is told. */
-  readonly durability: 'redis' | 's3'
-  readonly onDisconnect?: OnDisconnect | undefined
-}
-
-export interface TargetConfig {
-  /** The name of one of `providers`, in its exact spelling. */
-  readonly provider: string
-  readonly model: string
-  /** Relative to the other targets; 0 takes no share. */
-  readonly weight: number
 }
 
 export type Priority = 'interactive' | 'standard' | 'batch'

@@ -2,6 +2,8 @@ import { isIPv4 } from 'node:net'
 import type { ConfigurableProvider } from './config.ts'
 import { isTree, toList } from './environment.ts'
 import type { Tree } from './environment.ts'
+import { findNotHonoured } from './honoured.ts'
+import { checkModelNames } from './model-checks.ts'
 import type { Finding, Path } from './problems.ts'
 import { choice, simulator } from './schema.ts'
 
@@ -21,16 +23,18 @@ export function crossCheck(tree: Tree, providerSpecs: readonly ConfigurableProvi
     }),
     ...checkUnique(tree.models, { path: ['models'], setting: 'name' }),
     ...checkModels(tree.models, [...Object.keys(providers), simulator.name]),
+    ...checkModelNames(tree),
   ]
 }
 
 /** What works, and is still not wise. */
 export function findWarnings(tree: Tree): Finding[] {
-  return items(tree.keys).flatMap(([index, { key }]) => {
+  const guessable = items(tree.keys).flatMap(([index, { key }]) => {
     if (typeof key !== 'string' || key.length >= 16) return []
     const message = 'has fewer than 16 characters and can be guessed; `openssl rand -hex 24` makes a good one'
     return [{ path: ['keys', index, 'key'], message }]
   })
+  return [...guessable, ...findNotHonoured(tree)]
 }
 
 /** The name of a key that was given none. */
@@ -110,6 +114,11 @@ function checkOptions(provider: Tree, { type, options = {} }: ConfigurableProvid
 function checkModels(models: unknown, providerNames: string[]): Finding[] {
   return items(models).flatMap(([index, model]) => {
     const path = ['models', index, 'targets']
+    if ((model.targets === undefined) === (model.unavailable === undefined)) {
+      const isBoth = model.targets !== undefined
+      const message = isBoth ? 'cannot be there together with unavailable' : 'is required'
+      return [{ path, message, atKey: isBoth }]
+    }
     const unknown = items(model.targets).flatMap(([targetIndex, { provider }]) => {
       if (typeof provider !== 'string' || providerNames.includes(provider)) return []
       return [{ path: [...path, targetIndex, 'provider'], message: choice(provider, providerNames) }]

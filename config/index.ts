@@ -1,4 +1,5 @@
 export type * from './config.ts'
+export type * from './routing-config.ts'
 export { childEnvironment } from './environment.ts'
 export type { Environment, Overrides } from './environment.ts'
 export { readTierArguments, tierOptionsHelp, type TierArguments } from './tier-arguments.ts'

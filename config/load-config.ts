@@ -119,6 +119,8 @@ function toConfig(settings: FileSettings, workingDirectory: string): Config {
     redis: { ...settings.redis, url: settings.redis.url },
     storage: toStorage(settings.storage, dataDir, workingDirectory),
     keys: named(settings.keys),
+    models: settings.models.map((model) => ({ ...model, targets: model.targets ?? [] })),
+    prices: settings.prices && resolve(workingDirectory, settings.prices),
     providers: Object.entries(providers).map(([name, provider]) => {
       return { ...provider, name, keys: named(provider.keys) }
     }),

@@ -2,63 +2,14 @@ import { closest } from '#libs/core'
 import { z } from 'zod'
 import { isTree } from './environment.ts'
 import type { Finding, Path } from './problems.ts'
+import { general, keyModels, limits, model, modelDefaults, routingSections } from './routing-schema.ts'
+import { boolean, label, longestMs, milliseconds, name, number, onDisconnect } from './schema-parts.ts'
+import { secret, section, text, weight } from './schema-parts.ts'
 
 /**
  * The file's shape: snake_case with units in, camelCase out, every default in one place. What one setting alone
  * can get wrong is checked here; how settings fit together, in cross-checks.ts.
  */
-
-type CamelCase<Text extends string> = Text extends `${infer Head}_${infer Tail}`
-  ? `${Head}${Capitalize<CamelCase<Tail>>}`
-  : Text
-type CamelKeys<T> = { [Key in keyof T as CamelCase<Key & string>]: T[Key] }
-
-function camelKeys<T extends object>(settings: T): CamelKeys<T> {
-  const renamed = Object.entries(settings).map(([key, value]) => {
-    return [key.replaceAll(/_(\w)/g, (_, letter: string) => letter.toUpperCase()), value]
-  })
-  return Object.fromEntries(renamed) as CamelKeys<T>
-}
-
-function section<Shape extends z.core.$ZodLooseShape>(shape: Shape) {
-  return z.strictObject(shape).transform((settings) => camelKeys(settings))
-}
-
-/** Texts are taken too, since a variable's value is one. */
-function number(minimum: number, maximum: number) {
-  return z.preprocess(
-    (value) => (isNumeric(value) ? Number(value) : value),
-    z.int().min(minimum).max(maximum),
-  )
-}
-
-function isNumeric(value: unknown): boolean {
-  return typeof value === 'string' && /^\d{1,15}$/.test(value)
-}
-
-const boolean = z.preprocess(
-  (value) => (value === 'true' ? true : value === 'false' ? false : value),
-  z.boolean(),
-)
-
-const text = z.string().min(1)
-const name = z
-  .string()
-  .regex(/^[a-z0-9][a-z0-9_-]{0,62}$/, 'must be 1 to 63 of a-z, 0-9, _ and -, and not start with _ or -')
-const label = z
-  .string()
-  .regex(
-    /^[A-Za-z0-9][\w.-]{0,62}$/,
-    'must be 1 to 63 letters, digits, ., _ and -, and start with a letter or digit',
-  )
-const secret = z.string().regex(/^[\x21-\x7E]+$/, 'must be printable ASCII without spaces or line breaks')
-const modelName = z.string().regex(/^[^\s\p{Cc}]{1,200}$/u, 'must be 1 to 200 characters without spaces')
-
-/** What Node's timers can count. */
-const longestMs = 2_147_483_647
-const milliseconds = number(1, longestMs)
-const weight = number(0, 1_000_000).default(1)
-const onDisconnect = z.enum(['continue', 'cancel'])
 
 const httpUrl = z
   .string()
@@ -113,6 +64,8 @@ const key = section({
   key: secret,
   tenant: name.default('default'),
   priority: z.enum(['interactive', 'standard', 'batch']).optional(),
+  models: keyModels.optional(),
+  limits: limits.optional(),
   on_disconnect: onDisconnect.optional(),
 })
 
@@ -140,17 +93,6 @@ const provider = section({
   timeouts: timeouts.prefault({}),
 })
 
-const target = section({ provider: text, model: text, weight })
-
-const model = section({
-  name: modelName,
-  routing: z.literal('load-balance').default('load-balance'),
-  targets: z.array(target).min(1),
-  on_disconnect: onDisconnect.optional(),
-  on_worker_loss: z.enum(['fail', 'retry_once']).default('fail'),
-  durability: z.enum(['redis', 's3']).default('redis'),
-})
-
 const file = section({
   server: server.prefault({}),
   redis: redis.prefault({}),
@@ -159,6 +101,9 @@ const file = section({
   keys: z.array(key).default([]),
   providers: z.record(name, provider),
   models: z.array(model).default([]),
+  model_defaults: modelDefaults.prefault({}),
+  general: general.prefault({}),
+  prices: text.optional(),
 })
 
 export type FileSettings = z.output<typeof file>
@@ -170,7 +115,7 @@ export function createSimulator(): FileSettings['providers'][string] {
   return provider.parse({ type: simulator.type, concurrency: simulator.concurrency })
 }
 
-const sections = [server, redis, ...storage.options, key, timeouts, providerKey, provider, target, model]
+const sections = [server, redis, ...storage.options, key, timeouts, providerKey, provider, ...routingSections]
 const secretKeys = new Set(['key', 'keys', 'value', 'url', 'access_key_id', 'secret_access_key'])
 
 /** The settings whose values are no secrets, and so may be shown with their line. */

@@ -64,7 +64,10 @@ export async function createApiDeps({ config, redisUrl, logger }: ApiOptions): P
       exclusively: (tenant, act) => withLock(redis, keys.erasing(tenant), act),
     }),
     queues,
-    router: createRouter({ models: config.models, providers: config.providers.map(({ name }) => name) }),
+    router: createRouter({
+      models: config.models,
+      providers: config.general.directTargets ? config.providers.map(({ name }) => name) : [],
+    }),
     authenticate: createAuthenticate(config.keys),
     admission,
     openStreams,

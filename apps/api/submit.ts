@@ -158,11 +158,12 @@ function lossPolicy(
 }
 
 function defaultOnDisconnect(
-  { config }: ApiDeps,
+  { config, router }: ApiDeps,
   caller: Caller,
   { model }: RequestSummary,
 ): 'continue' | 'cancel' {
-  const configured = config.models.find(({ name }) => name === model)
+  const servedBy = router.servedBy(model)
+  const configured = config.models.find(({ name }) => name === servedBy)
   return caller.onDisconnect ?? configured?.onDisconnect ?? config.server.onDisconnect
 }
 

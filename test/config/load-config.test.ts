@@ -84,15 +84,19 @@ describe('a file', () => {
       models: [
         {
           name: 'corporate',
+          aliases: [],
+          hidden: false,
           routing: 'load-balance',
           onWorkerLoss: 'fail',
           durability: 'redis',
           targets: [
-            { provider: 'openai', model: 'gpt-5-mini', weight: 80 },
-            { provider: 'local', model: 'qwen3', weight: 20 },
+            { provider: 'openai', model: 'gpt-5-mini', weight: 80, order: 1 },
+            { provider: 'local', model: 'qwen3', weight: 20, order: 1 },
           ],
         },
       ],
+      modelDefaults: {},
+      general: { directTargets: true, dropUnsupportedParams: false },
     })
   })
 
@@ -127,7 +131,7 @@ models: [ { name: any, targets: [ { provider: sim, model: echo } ] } ]
 
     expect(providers.find(({ name }) => name === 'two')?.timeouts.idleMs).toBe(7)
     expect(providers.find(({ name }) => name === 'one')?.baseUrl).toBe('http://127.0.0.1:1')
-    expect(models[0]?.targets).toEqual([{ provider: 'sim', model: 'echo', weight: 1 }])
+    expect(models[0]?.targets).toEqual([{ provider: 'sim', model: 'echo', weight: 1, order: 1 }])
   })
 
   test('the example in the repository loads', () => {

@@ -39,7 +39,7 @@ models: [ { name: any, routing: random, targets: [ { provider: mian, model: m, w
       'millrace.yaml:4:39: keys[0].tenant: must be 1 to 63 of a-z, 0-9, _ and -, and not start with _ or -',
       'millrace.yaml:6:17: providers.main.type: must be one of openai, anthropic, openai-compatible, simulator; did you mean "openai"?',
       'millrace.yaml:6:37: providers.main.concurrency: must be at least 1',
-      'millrace.yaml:7:33: models[0].routing: must be load-balance',
+      'millrace.yaml:7:33: models[0].routing: must be one of load-balance, priority, least-busy, lowest-latency, lowest-cost, usage-based, cache-aware',
       'millrace.yaml:7:64: models[0].targets[0].provider: must be one of main, sim; did you mean "main"?',
       'millrace.yaml:7:80: models[0].targets[0].wieght: unknown key; did you mean "weight"?',
     ])
@@ -77,7 +77,7 @@ models: [ { name: any, routing: random, targets: [ { provider: mian, model: m, w
     [
       'an unknown key with none near it',
       'models: [ { name: a, targets: [ { provider: sim, model: m } ], zzzzzz: 1 } ]',
-      '1:64: models[0].zzzzzz: unknown key; known here: name, routing, targets, on_disconnect, on_worker_loss, durability',
+      '1:64: models[0].zzzzzz: unknown key; known here: name, aliases, hidden, unavailable, routing, targets, on_disconnect, on_worker_loss, durability, timeouts, deadline_ms, retries, retry_delay_ms, fallbacks, cooldown',
     ],
     [
       'an address with a password in it',

@@ -18,7 +18,8 @@ const createdAtMs = (): number => Date.now() - performance.now()
 
 /** The models that can be asked for by name. `provider/model` works for any model that a provider has. */
 export function models(app: FastifyInstance, { router, config }: ApiDeps): void {
-  const builtIn = config.providers.flatMap(({ name, type }) => {
+  const direct = config.general.directTargets ? config.providers : []
+  const builtIn = direct.flatMap(({ name, type }) => {
     return findProviderSpec(type)?.builtIn?.models.map((model) => `${name}/${model}`) ?? []
   })
   const listed = [...router.names, ...builtIn].map((id): Model => ({ id, ownedBy: 'millrace' }))

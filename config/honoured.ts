@@ -1,0 +1,66 @@
+import { isTree } from './environment.ts'
+import type { Tree } from './environment.ts'
+import { formatPath } from './problems.ts'
+import type { Finding, Path } from './problems.ts'
+
+/**
+ * The settings that are accepted and checked, and that nothing carries out yet, each with what happens instead. This
+ * is the one place that knows: whoever builds one of them takes its line away, and the warnings of `millrace check`
+ * and of the import from LiteLLM go with it. Items of lists count as their list.
+ */
+const notHonoured: Readonly<Record<string, string>> = {
+  'keys.models': 'this key may ask for every model',
+  'keys.limits': 'this key has no limits',
+  'models.routing=priority': 'only the first target is called',
+  'models.routing=least-busy': 'targets are chosen by weight',
+  'models.routing=lowest-latency': 'targets are chosen by weight',
+  'models.routing=lowest-cost': 'targets are chosen by weight',
+  'models.routing=usage-based': 'targets are chosen by weight',
+  'models.routing=cache-aware': 'targets are chosen by weight',
+  'models.timeouts': 'those of the provider hold',
+  'models.deadline_ms': 'a run has no deadline',
+  'models.retries': 'a call is made again with another key of its provider, and not otherwise',
+  'models.retry_delay_ms': 'a call is made again at once',
+  'models.fallbacks': 'a run that fails is not tried with another model',
+  'models.cooldown': 'a target that fails is chosen as before',
+  'models.targets.order': 'only the targets of the lowest order are called',
+  'models.targets.params': 'requests are sent without them',
+  'models.targets.limits': 'this target has no limits of its own',
+  'models.targets.timeouts': 'those of the provider hold',
+  'models.targets.retries': 'a call is made again with another key of its provider, and not otherwise',
+  'models.targets.cooldown_ms': 'a target that fails is chosen as before',
+  'models.targets.prices': 'costs are not counted',
+  'model_defaults.timeouts': 'those of the provider hold',
+  'model_defaults.deadline_ms': 'a run has no deadline',
+  'model_defaults.retries': 'a call is made again with another key of its provider, and not otherwise',
+  'model_defaults.retry_delay_ms': 'a call is made again at once',
+  'model_defaults.fallbacks': 'a run that fails is not tried with another model',
+  'model_defaults.cooldown': 'a target that fails is chosen as before',
+  'general.drop_unsupported_params': 'parameters reach the provider as the client sent them',
+  'general.parallel': 'only each provider has a limit, its concurrency',
+  prices: 'costs are not counted',
+}
+
+/** What happens instead of a setting; undefined when it is carried out. Of a choice the value is asked for too. */
+export function insteadOf(setting: string, value?: unknown): string | undefined {
+  return notHonoured[setting] ?? notHonoured[`${setting}=${String(value)}`]
+}
+
+/** A warning for each setting of the file that has no effect yet, where it is first set. */
+export function findNotHonoured(tree: Tree): Finding[] {
+  const found = new Map<string, Finding>()
+  const walk = (value: unknown, path: Path): void => {
+    const setting = formatPath(path.filter((step) => typeof step === 'string'))
+    const instead = insteadOf(setting, value)
+    if (instead !== undefined) {
+      const message = `is accepted, but this release does not carry it out yet: ${instead}`
+      if (!found.has(setting)) found.set(setting, { path, message, atKey: true })
+    } else if (Array.isArray(value)) {
+      value.forEach((item, index) => walk(item, [...path, index]))
+    } else if (isTree(value)) {
+      for (const [key, item] of Object.entries(value)) walk(item, [...path, key])
+    }
+  }
+  walk(tree, [])
+  return [...found.values()]
+}

@@ -1,0 +1,137 @@
+/** The ways to choose among a model's targets. */
+export const routingStrategies = [
+  'load-balance',
+  'priority',
+  'least-busy',
+  'lowest-latency',
+  'lowest-cost',
+  'usage-based',
+  'cache-aware',
+] as const
+
+export type RoutingStrategy = (typeof routingStrategies)[number]
+
+/** A virtual model: the name that a client asks for. */
+export interface ModelConfig extends ModelDefaults {
+  /** Each `*` stands for any text, if there is one. */
+  readonly name: string
+  readonly aliases: readonly AliasConfig[]
+  /** Whether lists of models leave it out. It can be asked for all the same. */
+  readonly hidden: boolean
+  /** Why nothing serves it, for the client that asks; it then has no targets. */
+  readonly unavailable?: string | undefined
+  readonly routing: RoutingStrategy
+  readonly targets: readonly TargetConfig[]
+  /**
+   * What becomes of a run whose worker died between the call and the first frame: it may have been paid for, and
+   * `retry_once` takes the risk of paying again.
+   */
+  readonly onWorkerLoss: 'fail' | 'retry_once'
+  /** Where an answer must lie before its end is told. */
+  readonly durability: 'redis' | 's3'
+  readonly onDisconnect?: 'continue' | 'cancel' | undefined
+}
+
+export interface AliasConfig {
+  readonly name: string
+  readonly hidden: boolean
+}
+
+export interface TargetConfig {
+  /** The name of one of `providers`, in its exact spelling. */
+  readonly provider: string
+  /** A `*` takes what a `*` in the virtual model's name stood for. */
+  readonly model: string
+  /** Relative to the other targets; 0 takes no share. */
+  readonly weight: number
+  /** The targets of the lowest order are called first, those of the next when they can't be. */
+  readonly order: number
+  /** Request parameters in the words of the client's dialect; a request's own win. */
+  readonly params?: Readonly<Record<string, unknown>> | undefined
+  readonly limits?: Limits | undefined
+  readonly timeouts?: CallTimeouts | undefined
+  /** Overrides the model's, for errors of every class. */
+  readonly retries?: number | undefined
+  /** 0 never rests. */
+  readonly cooldownMs?: number | undefined
+  readonly prices?: Prices | undefined
+}
+
+/** What a model can set for itself; for the others `model_defaults` has it. */
+export interface ModelDefaults {
+  readonly timeouts?: CallTimeouts | undefined
+  /** From acceptance to the end of the run, waiting included. */
+  readonly deadlineMs?: number | undefined
+  readonly retries?: PerError | undefined
+  /** The shortest time between two attempts. */
+  readonly retryDelayMs?: number | undefined
+  readonly fallbacks?: Fallbacks | undefined
+  readonly cooldown?: Cooldown | undefined
+}
+
+/** Over all processes; what is absent has no limit. */
+export interface Limits {
+  readonly requestsPerMinute?: number | undefined
+  readonly tokensPerMinute?: number | undefined
+  readonly parallel?: number | undefined
+}
+
+/** Those that are absent are the provider's. */
+export interface CallTimeouts {
+  readonly firstByteMs?: number | undefined
+  readonly idleMs?: number | undefined
+  readonly totalMs?: number | undefined
+}
+
+/** A number for each class of errors. */
+export interface PerError {
+  /** For the classes that are absent. */
+  readonly default?: number | undefined
+  readonly rateLimit?: number | undefined
+  readonly timeout?: number | undefined
+  readonly serverError?: number | undefined
+  readonly authentication?: number | undefined
+  readonly contentPolicy?: number | undefined
+  readonly badRequest?: number | undefined
+}
+
+/** Virtual models to ask instead, in this order. */
+export interface Fallbacks {
+  /** For every error that has no list of its own; an empty list of its own means none. */
+  readonly default?: readonly string[] | undefined
+  readonly contextWindow?: readonly string[] | undefined
+  readonly contentPolicy?: readonly string[] | undefined
+}
+
+/** When a target rests. */
+export interface Cooldown {
+  /** How many failures in a minute it may have before. */
+  readonly afterFailures?: PerError | undefined
+  /** 0 never rests. */
+  readonly durationMs?: number | undefined
+}
+
+/** In US dollars for a million tokens; what is absent is looked up, and 0 is a price. */
+export interface Prices {
+  readonly inputPerMillion?: number | undefined
+  readonly outputPerMillion?: number | undefined
+  readonly cacheReadPerMillion?: number | undefined
+  readonly cacheWritePerMillion?: number | undefined
+}
+
+/** Names of virtual models, in which a `*` stands for any text. */
+export interface KeyModels {
+  /** Absent allows all. */
+  readonly allow?: readonly string[] | undefined
+  /** Beats `allow`. */
+  readonly deny?: readonly string[] | undefined
+}
+
+export interface GeneralConfig {
+  /** Whether `provider/model` can be asked for where no virtual model has that name. */
+  readonly directTargets: boolean
+  /** Whether a parameter that a target can't take is left out rather than refused. */
+  readonly dropUnsupportedParams: boolean
+  /** Runs that may be carried at once over all workers. */
+  readonly parallel?: number | undefined
+}

@@ -1,0 +1,121 @@
+import { routingStrategies } from './routing-config.ts'
+import { boolean, longestMs, milliseconds, modelName, number, onDisconnect, section } from './schema-parts.ts'
+import { text, weight } from './schema-parts.ts'
+import { z } from 'zod'
+
+/** The part of the file that says where requests go, and what happens when that fails. */
+
+const count = number(0, 1000)
+const pricePerMillion = z.preprocess(
+  (value) => (typeof value === 'string' && /^\d+(?:\.\d+)?$/.test(value) ? Number(value) : value),
+  z.number({ error: 'must be a number of US dollars' }).min(0),
+)
+
+export const limits = section({
+  requests_per_minute: number(1, 1_000_000_000).optional(),
+  tokens_per_minute: number(1, 1_000_000_000_000).optional(),
+  parallel: number(1, 100_000).optional(),
+})
+
+/** A number for each class of errors; `default` is for those that are not named. */
+export const perError = section({
+  default: count.optional(),
+  rate_limit: count.optional(),
+  timeout: count.optional(),
+  server_error: count.optional(),
+  authentication: count.optional(),
+  content_policy: count.optional(),
+  bad_request: count.optional(),
+})
+
+export const fallbacks = section({
+  default: z.array(modelName).optional(),
+  context_window: z.array(modelName).optional(),
+  content_policy: z.array(modelName).optional(),
+})
+
+export const cooldown = section({
+  after_failures: perError.optional(),
+  duration_ms: number(0, longestMs).optional(),
+})
+
+export const callTimeouts = section({
+  first_byte_ms: milliseconds.optional(),
+  idle_ms: milliseconds.optional(),
+  total_ms: milliseconds.optional(),
+})
+
+export const prices = section({
+  input_per_million: pricePerMillion.optional(),
+  output_per_million: pricePerMillion.optional(),
+  cache_read_per_million: pricePerMillion.optional(),
+  cache_write_per_million: pricePerMillion.optional(),
+})
+
+export const target = section({
+  provider: text,
+  model: text,
+  weight,
+  order: number(0, 1000).default(1),
+  params: z.record(text, z.unknown()).optional(),
+  limits: limits.optional(),
+  timeouts: callTimeouts.optional(),
+  retries: count.optional(),
+  cooldown_ms: number(0, longestMs).optional(),
+  prices: prices.optional(),
+})
+
+/** What a model can say itself, and `model_defaults` for those that do not. */
+const reliability = {
+  timeouts: callTimeouts.optional(),
+  deadline_ms: milliseconds.optional(),
+  retries: perError.optional(),
+  retry_delay_ms: number(0, longestMs).optional(),
+  fallbacks: fallbacks.optional(),
+  cooldown: cooldown.optional(),
+}
+
+export const modelDefaults = section(reliability)
+
+export const alias = section({ name: modelName, hidden: boolean.default(false) })
+
+export const model = section({
+  name: modelName,
+  aliases: z
+    .array(z.preprocess((value) => (typeof value === 'string' ? { name: value } : value), alias))
+    .default([]),
+  hidden: boolean.default(false),
+  unavailable: text.optional(),
+  routing: z.enum(routingStrategies).default('load-balance'),
+  targets: z.array(target).min(1).optional(),
+  on_disconnect: onDisconnect.optional(),
+  on_worker_loss: z.enum(['fail', 'retry_once']).default('fail'),
+  durability: z.enum(['redis', 's3']).default('redis'),
+  ...reliability,
+})
+
+export const keyModels = section({
+  allow: z.array(modelName).optional(),
+  deny: z.array(modelName).optional(),
+})
+
+export const general = section({
+  direct_targets: boolean.default(true),
+  drop_unsupported_params: boolean.default(false),
+  parallel: number(1, 1_000_000).optional(),
+})
+
+export const routingSections = [
+  limits,
+  perError,
+  fallbacks,
+  cooldown,
+  callTimeouts,
+  prices,
+  target,
+  modelDefaults,
+  alias,
+  model,
+  keyModels,
+  general,
+]

@@ -1,0 +1,115 @@
+import { describe, expect, test } from 'vitest'
+import { load, mustLoad, problemsOf } from './support.ts'
+
+const target = 'targets: [ { provider: sim, model: m } ]'
+
+test('what a model can say is read, and prices and numbers may be texts', () => {
+  const { models, modelDefaults, general, keys } = mustLoad(
+    `
+keys: [ { key: 0123456789abcdef, models: { allow: [ "gpt-*" ], deny: [ gpt-5-pro ] }, limits: { parallel: "\${N}" } } ]
+general: { direct_targets: false, parallel: 9 }
+model_defaults: { retries: { default: 2, rate_limit: 0 }, cooldown: { duration_ms: 0 }, fallbacks: { default: [ b ] } }
+models:
+  - name: gpt-*
+    aliases: [ a, { name: old, hidden: true } ]
+    hidden: true
+    routing: lowest-cost
+    deadline_ms: 90000
+    targets:
+      - provider: sim
+        model: "*"
+        order: 2
+        params: { temperature: 0.5, stop: [ x ] }
+        limits: { requests_per_minute: 5 }
+        prices: { input_per_million: "0.15", output_per_million: 0 }
+  - name: b
+    unavailable: ask for a
+`,
+    { environment: { N: '7' } },
+  )
+
+  expect(keys[0]).toMatchObject({
+    models: { allow: ['gpt-*'], deny: ['gpt-5-pro'] },
+    limits: { parallel: 7 },
+  })
+  expect(general).toEqual({ directTargets: false, dropUnsupportedParams: false, parallel: 9 })
+  expect(modelDefaults).toEqual({
+    retries: { default: 2, rateLimit: 0 },
+    cooldown: { durationMs: 0 },
+    fallbacks: { default: ['b'] },
+  })
+  expect(models[0]).toMatchObject({
+    aliases: [
+      { name: 'a', hidden: false },
+      { name: 'old', hidden: true },
+    ],
+    routing: 'lowest-cost',
+    deadlineMs: 90_000,
+    targets: [
+      {
+        order: 2,
+        params: { temperature: 0.5, stop: ['x'] },
+        limits: { requestsPerMinute: 5 },
+        prices: { inputPerMillion: 0.15, outputPerMillion: 0 },
+      },
+    ],
+  })
+  expect(models[1]).toMatchObject({ unavailable: 'ask for a', targets: [] })
+})
+
+describe('a problem is told', () => {
+  test.each([
+    [
+      'of a model with nothing to serve it',
+      'models: [ { name: a } ]',
+      '1:11: models[0].targets: is required',
+    ],
+    [
+      'of a model that is served and unavailable at once',
+      `models: [ { name: a, ${target}, unavailable: x } ]`,
+      '1:22: models[0].targets: cannot be there together with unavailable',
+    ],
+    [
+      'of an alias that is taken',
+      `models: [ { name: a, aliases: [ A ], ${target} } ]`,
+      '1:33: models[0].aliases[0]: is the name or an alias of a model already',
+    ],
+    [
+      'of an alias with a star',
+      `models: [ { name: a, aliases: [ "b*" ], ${target} } ]`,
+      '1:33: models[0].aliases[0]: cannot hold a *; give a model of its own a name with it',
+    ],
+    [
+      'of a fallback that does not exist',
+      `models: [ { name: large, ${target}, fallbacks: { default: [ lrage ] } } ]`,
+      '1:92: models[0].fallbacks.default[0]: must be the name or an alias of a model; did you mean "large"?',
+    ],
+    [
+      'of a default fallback that does not exist',
+      'model_defaults: { fallbacks: { context_window: [ x ] } }',
+      '1:50: model_defaults.fallbacks.context_window[0]: must be the name or an alias of a model',
+    ],
+    [
+      'of a price that is none',
+      'models: [ { name: a, targets: [ { provider: sim, model: m, prices: { input_per_million: free } } ] } ]',
+      '1:89: models[0].targets[0].prices.input_per_million: must be a number of US dollars',
+    ],
+  ])('%s', (_, yaml, expected) => {
+    expect(problemsOf(yaml)).toEqual([`millrace.yaml:${expected}`])
+  })
+})
+
+test('settings that nothing carries out yet are warned of, once each, with what happens instead', () => {
+  const result = load(`
+keys: [ { key: 0123456789abcdef, models: { allow: [ a ] } } ]
+models:
+  - { name: a, routing: least-busy, targets: [ { provider: sim, model: m, params: { top_p: 1 } } ] }
+  - { name: b, routing: load-balance, targets: [ { provider: sim, model: m, params: { top_p: 1 } } ] }
+`)
+
+  expect(result.ok && result.warnings.map(({ message }) => message)).toEqual([
+    'keys[0].models: is accepted, but this release does not carry it out yet: this key may ask for every model',
+    'models[0].routing: is accepted, but this release does not carry it out yet: targets are chosen by weight',
+    'models[0].targets[0].params: is accepted, but this release does not carry it out yet: requests are sent without them',
+  ])
+})
