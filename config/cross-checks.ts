@@ -28,13 +28,14 @@ export function crossCheck(tree: Tree, providerSpecs: readonly ConfigurableProvi
 }
 
 /** What works, and is still not wise. */
-export function findWarnings(tree: Tree): Finding[] {
+export function findWarnings(tree: Tree, { isImported }: { isImported: boolean }): Finding[] {
   const guessable = items(tree.keys).flatMap(([index, { key }]) => {
     if (typeof key !== 'string' || key.length >= 16) return []
     const message = 'has fewer than 16 characters and can be guessed; `openssl rand -hex 24` makes a good one'
     return [{ path: ['keys', index, 'key'], message }]
   })
-  return [...guessable, ...findNotHonoured(tree)]
+  // The import has a finding of its own for each setting that is not carried out.
+  return isImported ? guessable : [...guessable, ...findNotHonoured(tree)]
 }
 
 /** The name of a key that was given none. */

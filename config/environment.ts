@@ -12,6 +12,8 @@ export interface Overrides {
   readonly logLevel?: string | undefined
   readonly redisUrl?: string | undefined
   readonly dataDir?: string | undefined
+  /** Settings of a LiteLLM file to start without, though leaving them out makes something less safe. */
+  readonly acceptUnsupported?: readonly string[] | undefined
 }
 
 /** Settings as in the file: the names of the YAML keys, nothing checked yet. */

@@ -1,4 +1,3 @@
-import { existsSync, readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import type { Config, ConfigurableProvider, StorageConfig } from './config.ts'
 import { crossCheck, defaultKeyName, findWarnings } from './cross-checks.ts'
@@ -6,10 +5,11 @@ import { expandReferences, isTree, overlay } from './environment.ts'
 import type { Environment, Overrides } from './environment.ts'
 import { formatPath, showPath } from './problems.ts'
 import type { Finding, Problem } from './problems.ts'
-import { createSimulator, parseSettings, publicKeys, simulator } from './schema.ts'
+import { createSimulator, parseSettings, simulator } from './schema.ts'
 import type { FileSettings } from './schema.ts'
-import { parseYamlFile } from './yaml-file.ts'
-import type { YamlFile } from './yaml-file.ts'
+import { findSource, openSource } from './source-file.ts'
+import type { Compatibility } from './litellm/import-litellm.ts'
+import { isKeyMissing, litellmWarnings, stoppingProblems } from './litellm/warnings.ts'
 
 export interface LoadOptions {
   /** The file; without it `MILLRACE_CONFIG`, then `millrace.yaml` in the working directory, then none. */
@@ -29,8 +29,14 @@ export type LoadResult =
       readonly warnings: readonly Problem[]
       /** The file, as it was named; undefined when there is none. */
       readonly source: string | undefined
+      /** What became of each setting, if the file is LiteLLM's. */
+      readonly compatibility?: readonly Compatibility[] | undefined
     }
-  | { readonly ok: false; readonly problems: readonly Problem[] }
+  | {
+      readonly ok: false
+      readonly problems: readonly Problem[]
+      readonly compatibility?: readonly Compatibility[] | undefined
+    }
 
 /**
  * Reads, fills in, checks and freezes. A configuration that is wrong is a value, with everything that is wrong
@@ -44,7 +50,9 @@ export function loadConfig(options: LoadOptions): LoadResult {
     workingDirectory = process.cwd(),
   } = options
   const source = findSource(options.path, environment, workingDirectory)
-  const file = source === undefined ? undefined : readSource(source, workingDirectory)
+  const accepted = overrides.acceptUnsupported ?? []
+  const opening = { directory: workingDirectory, environment, providerSpecs, accepted }
+  const file = source === undefined ? undefined : openSource(source, opening)
   if (file !== undefined && file.tree === undefined && file.problems.length > 0) return failed(file.problems)
 
   const expanded = expandReferences(file?.tree ?? {}, environment)
@@ -55,53 +63,39 @@ export function loadConfig(options: LoadOptions): LoadResult {
   }
   const { tree, origins } = overlay(expanded.tree, environment, { overrides, providerSpecs })
   const parsed = parseSettings(tree)
+  const compatibility = file?.compatibility
+  const checked = crossCheck(tree, providerSpecs)
   const findings = [
     ...expanded.findings.filter(({ path }) => !origins.has(formatPath(path))),
     ...('findings' in parsed ? parsed.findings : []),
-    ...crossCheck(tree, providerSpecs),
+    // LiteLLM starts without a provider's key, and so must its files.
+    ...(compatibility === undefined ? checked : checked.filter((finding) => !isKeyMissing(finding))),
   ]
   const toProblem = (finding: Finding): Problem => {
     const message = `${showPath(finding.path)}: ${finding.message}`
     const origin = origins.get(formatPath(finding.path))
     if (origin !== undefined) return { source: origin, message }
-    const place = file?.locate(finding.path, finding.atKey ?? false)
-    return { source: source ?? 'configuration', message, place }
+    const location = file?.locate(finding.path, finding.atKey ?? false)
+    return { source: 'configuration', ...location, message }
   }
-  const problems = [...(file?.problems ?? []), ...firstOfEachPath(findings).map(toProblem)]
-  if ('findings' in parsed || problems.length > 0) return failed(problems)
+  const problems = [
+    ...(file?.problems ?? []),
+    ...stoppingProblems(compatibility),
+    ...firstOfEachPath(findings).map(toProblem),
+  ]
+  if ('findings' in parsed || problems.length > 0) return failed(problems, compatibility)
   const config = freeze(toConfig(parsed.settings, workingDirectory))
-  return { ok: true, config, warnings: findWarnings(tree).map(toProblem), source }
-}
-
-function findSource(
-  path: string | undefined,
-  environment: Environment,
-  directory: string,
-): string | undefined {
-  const named = path ?? (environment.MILLRACE_CONFIG || undefined)
-  if (named !== undefined) return named
-  return existsSync(resolve(directory, 'millrace.yaml')) ? 'millrace.yaml' : undefined
-}
-
-function readSource(source: string, directory: string): YamlFile {
-  let text: string
-  try {
-    text = readFileSync(resolve(directory, source), 'utf8')
-  } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : 'for an unknown reason'
-    const message = code === 'ENOENT' ? 'there is no such file' : `the file cannot be read (${code})`
-    return { tree: undefined, problems: [{ source, message }], locate: () => undefined }
-  }
-  return parseYamlFile(source, text, publicKeys)
+  const native = findWarnings(tree, { isImported: compatibility !== undefined }).map(toProblem)
+  return { ok: true, config, warnings: [...native, ...litellmWarnings(compatibility)], source, compatibility }
 }
 
 /** In the order of the file, since that is how people work through them. */
-function failed(problems: readonly Problem[]): LoadResult {
+function failed(problems: readonly Problem[], compatibility?: readonly Compatibility[]): LoadResult {
   const inOrder = problems.toSorted(({ place: left }, { place: right }) => {
     const byLine = (left?.line ?? 0) - (right?.line ?? 0)
     return byLine === 0 ? (left?.column ?? 0) - (right?.column ?? 0) : byLine
   })
-  return { ok: false, problems: inOrder }
+  return { ok: false, problems: inOrder, compatibility }
 }
 
 /** A setting that one check has refused says nothing to the next. */

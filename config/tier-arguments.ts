@@ -21,6 +21,7 @@ export const tierOptionsHelp = `  --config FILE, -c FILE  the configuration
   --data-dir DIRECTORY    where local data is kept
   --providers A,B         (worker) serve only these providers' queues
   --metrics-port N        (worker) show /metrics and /healthz on this port
+  --accept-unsupported S  start without a setting S that "millrace check" says is refused; several times for several
   --help, -h              show this`
 
 /** Throws node:util's own errors for what is no option. */
@@ -36,6 +37,7 @@ export function readTierArguments(args: string[]): TierArguments {
       'data-dir': { type: 'string' },
       providers: { type: 'string' },
       'metrics-port': { type: 'string' },
+      'accept-unsupported': { type: 'string', multiple: true },
       help: { type: 'boolean', short: 'h', default: false },
     },
   })
@@ -47,6 +49,7 @@ export function readTierArguments(args: string[]): TierArguments {
       logLevel: values['log-level'],
       redisUrl: values['redis-url'],
       dataDir: values['data-dir'],
+      acceptUnsupported: values['accept-unsupported'],
     },
     providers: values.providers?.split(',').map((name) => name.trim()),
     metricsPort: values['metrics-port'] === undefined ? undefined : Number(values['metrics-port']),

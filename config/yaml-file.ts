@@ -1,5 +1,5 @@
 import { isAlias, isMap, isScalar, isSeq, Lexer, LineCounter, parseDocument, visit } from 'yaml'
-import type { Document, Node, YAMLError } from 'yaml'
+import type { Document, Node, Scalar, YAMLError } from 'yaml'
 import { isShownKey } from './problems.ts'
 import type { Path, Place, Problem } from './problems.ts'
 
@@ -9,12 +9,23 @@ export interface YamlFile {
   readonly problems: Problem[]
   /** Where the setting is, or the nearest thing around it that exists; undefined when nothing does. */
   locate(path: Path, atKey: boolean): Place | undefined
+  /** Keys that are set again further down in the same place. Problems, unless `resolveScalar` reads the file. */
+  readonly overwritten: readonly { path: Path; place: Place }[]
 }
 
-/** `publicKeys` are the settings whose values may be shown when their line is. */
-export function parseYamlFile(source: string, text: string, publicKeys: ReadonlySet<string>): YamlFile {
+export interface YamlOptions {
+  /** The settings whose values may be shown when their line is. */
+  readonly publicKeys: ReadonlySet<string>
+  /** Reads unquoted texts by rules other than YAML 1.2's; the last of equal keys then counts, in silence. */
+  readonly resolveScalar?: (text: string) => unknown
+}
+
+export function parseYamlFile(source: string, text: string, options: YamlOptions): YamlFile {
+  const { publicKeys, resolveScalar } = options
   const lineCounter = new LineCounter()
-  const document = parseDocument(text, { lineCounter, prettyErrors: false, stringKeys: true })
+  const rules = resolveScalar && ({ schema: 'failsafe', merge: true, uniqueKeys: false } as const)
+  const document = parseDocument(text, { lineCounter, prettyErrors: false, stringKeys: true, ...rules })
+  if (resolveScalar !== undefined) resolvePlainScalars(document, resolveScalar)
   const readable = document.errors.every((error) => error.code === 'DUPLICATE_KEY')
   // Where the text is broken no key can be trusted to belong to the value that follows it.
   const lines = maskValues(text, readable ? publicKeys : new Set()).split(/\r?\n/)
@@ -42,7 +53,30 @@ export function parseYamlFile(source: string, text: string, publicKeys: Readonly
       const range = findRange(document, path, atKey)
       return range && placeAt(range)
     },
+    overwritten: findOverwritten(document.contents, []).map(({ path, range }) => {
+      return { path, place: placeAt(range) }
+    }),
   }
+}
+
+function resolvePlainScalars(document: Document, resolve: (text: string) => unknown): void {
+  visit(document, {
+    Scalar(key, scalar) {
+      const isPlain = scalar.type === 'PLAIN' && scalar.tag === undefined
+      if (key !== 'key' && isPlain) scalar.value = resolve(scalar.source ?? '')
+    },
+  })
+}
+
+function findOverwritten(node: unknown, path: Path): { path: Path; range: Range }[] {
+  if (isSeq<Node>(node)) return node.items.flatMap((item, index) => findOverwritten(item, [...path, index]))
+  if (!isMap<Scalar, Node>(node)) return []
+  const names = node.items.map(({ key }) => String(key.value))
+  return node.items.flatMap(({ key, value }, index) => {
+    const pathOfPair = [...path, names[index] ?? '']
+    const isLast = names.lastIndexOf(names[index] ?? '') === index
+    return isLast ? findOverwritten(value, pathOfPair) : [{ path: pathOfPair, range: toRange(key) }]
+  })
 }
 
 type Range = readonly [start: number, end: number]

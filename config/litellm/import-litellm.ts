@@ -1,0 +1,125 @@
+import { isTree } from '../environment.ts'
+import type { Environment, Tree } from '../environment.ts'
+import { formatPath, showPath } from '../problems.ts'
+import type { Path, Place, Problem } from '../problems.ts'
+import { readGroups } from './deployments.ts'
+import { createImportContext } from './import-context.ts'
+import type { ImportableProvider, SettingFinding, Verdict } from './import-context.ts'
+import { readLitellmFile } from './litellm-file.ts'
+import { readModels } from './models.ts'
+import { createProviderCollection } from './providers.ts'
+import { readReliability } from './reliability.ts'
+import { readSections } from './sections.ts'
+
+/** What becomes of one setting of a LiteLLM file. Never holds a secret. */
+export interface Compatibility {
+  readonly verdict: Verdict
+  /** `router_settings.num_retries` */
+  readonly setting: string
+  readonly message: string
+  readonly source: string
+  readonly place?: Place | undefined
+  /** Whether the gateway does not start with it. */
+  readonly stopsStart: boolean
+  /** The environment variable that it names and nobody has set. */
+  readonly unset?: string | undefined
+}
+
+/** A LiteLLM file in our own words. */
+export interface LitellmImport {
+  /** As if it had been read from a file of ours. */
+  readonly tree: Tree
+  /** In the order of the file. */
+  readonly compatibility: readonly Compatibility[]
+  /** What is wrong with the file itself. */
+  readonly problems: readonly Problem[]
+  /** Where a native setting comes from. */
+  locate(path: Path, atKey: boolean): { source: string; place?: Place | undefined }
+  /** What was found about what a native setting was made of. */
+  about(native: string): readonly Compatibility[]
+}
+
+export interface LitellmOptions {
+  environment: Environment
+  providerSpecs: readonly ImportableProvider[]
+  /** What the path of the source starts from. */
+  directory: string
+  /** Settings to start without, though they are refused: `general_settings.custom_auth`. */
+  accepted: readonly string[]
+  /** Write references to variables that are not set too. */
+  keepUnset: boolean
+}
+
+/** Says it in our words, and says of each key what became of it. */
+export function importLitellm(source: string, text: string, options: LitellmOptions): LitellmImport {
+  const file = readLitellmFile(source, text, options.directory)
+  const context = createImportContext(file.tree, options)
+  const providers = createProviderCollection(context)
+  const reliability = readReliability(context)
+  const groups = readGroups(context, { providers, keepsLimits: reliability.keepsLimits })
+  const models = readModels(context, groups, reliability)
+  const sections = readSections(context)
+  const tree: Tree = {
+    ...sections,
+    ...(Object.keys(reliability.defaults).length > 0 && { model_defaults: reliability.defaults }),
+    // LiteLLM serves the names in its list, and no other models of its providers.
+    general: { ...(isTree(sections.general) && sections.general), direct_targets: false },
+    providers: providers.toTree(reliability.timeouts),
+    models,
+  }
+  if (models.every((model) => model.targets === undefined)) {
+    const message = 'no entry can be called, so there is nothing to serve'
+    context.report('refused', ['model_list'], message)
+  }
+
+  const toCompatibility = (finding: SettingFinding): Compatibility => {
+    const { verdict, path, message, stopsStart, unset } = finding
+    const isAccepted = options.accepted.some((accepted) => covers(accepted, formatPath(path)))
+    const { source: from, place } = file.locate(path, true)
+    return {
+      verdict,
+      setting: showPath(path),
+      message,
+      source: from,
+      place,
+      stopsStart: stopsStart && !isAccepted,
+      unset,
+    }
+  }
+  const replaced = file.replaced.map(({ path, location, by }): Compatibility => {
+    const what = path.length === 1 ? '' : 'duplicate key: '
+    const message = `${what}the same key in ${by} counts, as in LiteLLM`
+    return { verdict: 'ignored', setting: showPath(path), message, ...location, stopsStart: false }
+  })
+  return {
+    tree,
+    compatibility: [...context.findings.map(toCompatibility), ...replaced].toSorted(byPlace),
+    problems: file.problems,
+    locate(path, atKey) {
+      for (let length = path.length; length > 0; length--) {
+        const origin = context.origins.get(formatPath(path.slice(0, length)))
+        if (origin !== undefined) return file.locate(origin, atKey)
+      }
+      return { source }
+    },
+    about(native) {
+      const origin = context.origins.get(native)
+      if (origin === undefined) return []
+      return context.findings.filter(({ path }) => isWithin(path, origin)).map(toCompatibility)
+    },
+  }
+}
+
+/** `model_list.litellm_params.max_budget` stands for that of every entry. */
+function covers(accepted: string, setting: string): boolean {
+  return accepted === setting || accepted === setting.replaceAll(/\[\d+\]/g, '')
+}
+
+function isWithin(path: Path, origin: Path): boolean {
+  return origin.every((step, index) => path[index] === step)
+}
+
+function byPlace(left: Compatibility, right: Compatibility): number {
+  if (left.source !== right.source) return 0
+  return (left.place?.line ?? 0) - (right.place?.line ?? 0)
+}
