@@ -15,6 +15,10 @@ const commands: Readonly<Record<string, { summary: string; load: () => Promise<C
     summary: 'check a configuration file and show everything that is wrong with it',
     load: async () => (await import('./check.ts')).check,
   },
+  import: {
+    summary: "write a LiteLLM config.yaml in this gateway's own words",
+    load: async () => (await import('./import.ts')).importFile,
+  },
 }
 
 process.exitCode = await main(process.argv.slice(2))

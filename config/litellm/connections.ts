@@ -4,6 +4,7 @@ import type { Param } from './deployments.ts'
 import { compact } from './import-context.ts'
 import type { ImportableProvider, ImportContext } from './import-context.ts'
 import { findUpstream, readModelName } from './provider-names.ts'
+import type { Upstream } from './provider-names.ts'
 
 /** How an entry of `model_list` is called. */
 export interface Connection {
@@ -44,13 +45,14 @@ export function findConnection(
   }
   const whole = textOf('model')
   if (whole === undefined) return { refusal: 'model is required' }
-  const address = textOf('api_base') ?? textOf('base_url')
-  const named = readModelName(whole, { provider: textOf('custom_llm_provider'), baseUrl: address })
+  const ownAddress = textOf('api_base') ?? textOf('base_url')
+  const named = readModelName(whole, { provider: textOf('custom_llm_provider'), baseUrl: ownAddress })
   if (named === undefined) {
     return { refusal: 'nothing says which provider this is; write openai/… or another provider in front' }
   }
   const { prefix, model } = named
   if (model === '') return { refusal: `no model follows ${prefix}/` }
+  const address = ownAddress ?? context.read(variableOf(prefix, 'BASE'))
   const upstream = findUpstream(prefix, address, context.providerSpecs)
   if (upstream === undefined) return { refusal: `provider ${prefix} is not supported by this release` }
   const { spec } = upstream
@@ -70,7 +72,7 @@ export function findConnection(
   return {
     prefix,
     spec,
-    baseUrl: nativeAddress(context, params, upstream.baseUrl, spec),
+    baseUrl: nativeAddress(context, params, { prefix, ...upstream }),
     key: findKey(context, params, { prefix, spec, path: [...path, 'api_key'] }),
     options: compact(Object.fromEntries(options.map(({ option, value }) => [option, value]))),
     model,
@@ -86,14 +88,19 @@ export function findConnection(
 function nativeAddress(
   context: ImportContext,
   params: ReadonlyMap<string, Param>,
-  baseUrl: string | undefined,
-  spec: ImportableProvider,
+  { prefix, baseUrl, spec }: Upstream & { prefix: string },
 ): string | undefined {
   const param = params.get('api_base') ?? params.get('base_url')
   if (param?.value !== undefined && param.value === baseUrl) return context.toNative(param.path)
-  if (baseUrl !== undefined) return baseUrl
+  const theirs = variableOf(prefix, 'BASE')
+  if (baseUrl !== undefined) return context.read(theirs) === baseUrl ? context.refer(theirs) : baseUrl
   const variable = spec.environment?.baseUrl
-  return variable !== undefined && context.isSet(variable) ? `\${${variable}}` : undefined
+  return variable === undefined || context.read(variable) === undefined ? undefined : context.refer(variable)
+}
+
+/** How LiteLLM calls the variables of most providers. */
+function variableOf(prefix: string, what: 'KEY' | 'BASE'): string {
+  return `${prefix.toUpperCase().replaceAll('-', '_')}_API_${what}`
 }
 
 /** LiteLLM takes the vendor's own variable for an entry without a key, whatever the address. */
@@ -105,21 +112,14 @@ function findKey(
   const param = params.get('api_key')
   const key = param && context.toNative(param.path)
   if (key !== undefined) return key
-  const own = context.providerSpecs.find(({ type }) => type === prefix)
-  const variable = (own ?? spec).environment?.key
-  if (variable === undefined || (param === undefined && !spec.needsKey && prefix !== 'openai'))
-    return undefined
-  const isSet = context.isSet(variable)
+  if (param === undefined && !spec.needsKey && prefix !== 'openai') return undefined
+  const theirs = variableOf(prefix, 'KEY')
+  const variable = context.read(theirs) === undefined ? (spec.environment?.key ?? theirs) : theirs
+  const unset = context.read(variable) === undefined ? variable : undefined
   if (param === undefined) {
-    const message = `there is no api_key: the environment variable ${variable} is used`
-    const unset = isSet ? '' : ', which is not set, so calls go without a key'
-    context.findings.push({
-      verdict: 'mapped',
-      path,
-      message: message + unset,
-      stopsStart: false,
-      unset: isSet ? undefined : variable,
-    })
+    const message = `no api_key: provider default env ${variable} is used`
+    const note = unset === undefined ? '' : ', which is not set, so calls go without a key'
+    context.findings.push({ verdict: 'mapped', path, message: message + note, stopsStart: false, unset })
   }
-  return isSet ? `\${${variable}}` : undefined
+  return context.refer(variable)
 }

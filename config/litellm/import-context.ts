@@ -38,7 +38,10 @@ export interface ImportContext {
   became(path: Path, native: string, options?: { value?: unknown; mapped?: string }): void
   /** The native text for a value at a path: a reference stays one, so that no secret is copied. */
   toNative(path: Path): string | undefined
-  isSet(variable: string): boolean
+  /** The value of an environment variable, the file's own included; undefined when it is not set. */
+  read(variable: string): string | undefined
+  /** The native text for an environment variable; undefined when it is not set and must be. */
+  refer(variable: string): string | undefined
 }
 
 export interface ContextOptions {
@@ -57,6 +60,11 @@ export function createImportContext(raw: Tree, options: ContextOptions): ImportC
   const read = (variable: string): string | undefined =>
     own[variable] ?? (options.environment[variable] || undefined)
 
+  const refer = (variable: string): string | undefined => {
+    // The one that loads the native file does not have the variables of this one.
+    if (own[variable] !== undefined) return own[variable]
+    return options.keepUnset || read(variable) !== undefined ? `\${${variable}}` : undefined
+  }
   const unsetAt = (path: Path): string | undefined => {
     const variable = referenceIn(valueAt(raw, path))
     return variable !== undefined && read(variable) === undefined ? variable : undefined
@@ -83,10 +91,10 @@ export function createImportContext(raw: Tree, options: ContextOptions): ImportC
       const value = valueAt(raw, path)
       const variable = referenceIn(value)
       if (variable === undefined) return isText(value) ? String(value) : undefined
-      if (own[variable] !== undefined) return own[variable]
-      return options.keepUnset || read(variable) !== undefined ? `\${${variable}}` : undefined
+      return refer(variable)
     },
-    isSet: (variable) => read(variable) !== undefined,
+    read,
+    refer,
   }
 }
 

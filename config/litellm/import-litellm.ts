@@ -21,6 +21,8 @@ export interface Compatibility {
   readonly place?: Place | undefined
   /** Whether the gateway does not start with it. */
   readonly stopsStart: boolean
+  /** Whether the gateway can be told to start without it. */
+  readonly canBeAccepted: boolean
   /** The environment variable that it names and nobody has set. */
   readonly unset?: string | undefined
 }
@@ -74,7 +76,8 @@ export function importLitellm(source: string, text: string, options: LitellmOpti
 
   const toCompatibility = (finding: SettingFinding): Compatibility => {
     const { verdict, path, message, stopsStart, unset } = finding
-    const isAccepted = options.accepted.some((accepted) => covers(accepted, formatPath(path)))
+    const isAccepted =
+      isSetting(path) && options.accepted.some((accepted) => covers(accepted, formatPath(path)))
     const { source: from, place } = file.locate(path, true)
     return {
       verdict,
@@ -83,13 +86,21 @@ export function importLitellm(source: string, text: string, options: LitellmOpti
       source: from,
       place,
       stopsStart: stopsStart && !isAccepted,
+      canBeAccepted: stopsStart && isSetting(path),
       unset,
     }
   }
   const replaced = file.replaced.map(({ path, location, by }): Compatibility => {
     const what = path.length === 1 ? '' : 'duplicate key: '
     const message = `${what}the same key in ${by} counts, as in LiteLLM`
-    return { verdict: 'ignored', setting: showPath(path), message, ...location, stopsStart: false }
+    return {
+      verdict: 'ignored',
+      setting: showPath(path),
+      message,
+      ...location,
+      stopsStart: false,
+      canBeAccepted: false,
+    }
   })
   return {
     tree,
@@ -108,6 +119,17 @@ export function importLitellm(source: string, text: string, options: LitellmOpti
       return context.findings.filter(({ path }) => isWithin(path, origin)).map(toCompatibility)
     },
   }
+}
+
+const structure = new Set(
+  'model_list litellm_params model_name master_key router_settings litellm_settings general_settings'.split(
+    ' ',
+  ),
+)
+
+/** Whether it can be left out: what makes a file a configuration cannot. */
+function isSetting(path: Path): boolean {
+  return !structure.has(String(path.at(-1)))
 }
 
 /** `model_list.litellm_params.max_budget` stands for that of every entry. */

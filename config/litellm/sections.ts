@@ -109,7 +109,7 @@ function readMasterKey(context: ImportContext, native: Record<string, unknown>):
   const general = isTree(context.tree.general_settings) ? context.tree.general_settings : {}
   const own = context.toNative(path)
   const variable = 'LITELLM_MASTER_KEY'
-  const key = own ?? (context.isSet(variable) ? `\${${variable}}` : undefined)
+  const key = own ?? (context.read(variable) === undefined ? undefined : context.refer(variable))
   if (key !== undefined) {
     const limits = compact({ parallel: toNumber(general.max_parallel_requests) })
     native.keys = [compact({ name: 'master', key, tenant: 'default', limits })]

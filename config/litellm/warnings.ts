@@ -5,7 +5,8 @@ import type { Compatibility } from './import-litellm.ts'
 export function stoppingProblems(compatibility: readonly Compatibility[] | undefined): Problem[] {
   return (compatibility ?? []).flatMap((found) => {
     if (!found.stopsStart) return []
-    const message = `${found.setting}: ${found.message} (or start without it: --accept-unsupported ${found.setting})`
+    const way = found.canBeAccepted ? ` (or start without it: --accept-unsupported ${found.setting})` : ''
+    const message = `${found.setting}: ${found.message}${way}`
     return [{ source: found.source, place: found.place, message }]
   })
 }
@@ -13,18 +14,20 @@ export function stoppingProblems(compatibility: readonly Compatibility[] | undef
 /** What an operator should see at every start: what is left out, and which variables are not set. */
 export function litellmWarnings(compatibility: readonly Compatibility[] | undefined): Problem[] {
   if (compatibility === undefined) return []
-  const single = compatibility.filter(({ verdict, unset }) => verdict === 'refused' || unset !== undefined)
-  const rest = compatibility.filter((found) => found.verdict === 'ignored' && found.unset === undefined)
-  const told = single.map(({ source, place, setting, message }) => ({
-    source,
-    place,
-    message: `${setting}: ${message}`,
-  }))
+  const told = new Set<string>()
+  const warnings = compatibility.flatMap(({ verdict, unset, setting, message, source, place }) => {
+    // A variable is named by many settings, and one warning is enough.
+    const isWarning =
+      verdict === 'refused' || (verdict !== 'ignored' && unset !== undefined && !told.has(unset))
+    if (unset !== undefined) told.add(unset)
+    return isWarning ? [{ source, place, message: `${setting}: ${message}` }] : []
+  })
+  const rest = compatibility.filter(({ verdict }) => verdict === 'ignored')
   const [first] = rest
-  if (first === undefined) return told
+  if (first === undefined) return warnings
   const names = new Set(rest.map(({ setting }) => setting.replaceAll(/\[\d+\]/g, '[]')))
   const message = `settings without effect here: ${[...names].join(', ')}; "millrace check ${first.source}" says why`
-  return [...told, { source: first.source, message }]
+  return [...warnings, { source: first.source, message }]
 }
 
 /** Whether a check found that a provider has no key. */

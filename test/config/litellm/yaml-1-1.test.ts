@@ -1,0 +1,43 @@
+import { expect, test } from 'vitest'
+import { resolvePlainScalar } from '../../../config/litellm/yaml-1-1.ts'
+
+test.each([
+  ['20_000', 20_000],
+  ['010', 8],
+  ['-010', -8],
+  ['0o17', '0o17'],
+  ['0x1F', 31],
+  ['0b101', 5],
+  ['12:30', 750],
+  ['1:30:00', 5400],
+  ['1:30.5', 90.5],
+  ['08', '08'],
+  ['1.5', 1.5],
+  ['.5', 0.5],
+  ['1.', 1],
+  ['1.5e+3', 1500],
+  ['1.5e3', '1.5e3'],
+  ['1e-07', '1e-07'],
+  ['3e-6', '3e-6'],
+  ['.inf', Number.POSITIVE_INFINITY],
+  ['-.INF', Number.NEGATIVE_INFINITY],
+  ['.nan', Number.NaN],
+  ['yes', true],
+  ['On', true],
+  ['TRUE', true],
+  ['no', false],
+  ['OFF', false],
+  ['False', false],
+  ['y', 'y'],
+  ['n', 'n'],
+  ['tRuE', 'tRuE'],
+  ['~', null],
+  ['', null],
+  ['Null', null],
+  ['2023-05-15', '2023-05-15'],
+  ['2023-07-01-preview', '2023-07-01-preview'],
+  ['2023-05-15 10:00:00', '2023-05-15 10:00:00'],
+  ['os.environ/KEY', 'os.environ/KEY'],
+])('%s is read as PyYAML reads it', (source, value) => {
+  expect(resolvePlainScalar(source)).toEqual(value)
+})
