@@ -33,6 +33,15 @@ const optionNames: Readonly<Record<string, string>> = {
   vertex_location: 'location',
 }
 
+const connectionParams = [
+  'model',
+  'custom_llm_provider',
+  'api_key',
+  'api_base',
+  'base_url',
+  'litellm_credential_name',
+]
+
 /** Finds the provider of an entry, or says why there is none. */
 export function findConnection(
   context: ImportContext,
@@ -76,10 +85,7 @@ export function findConnection(
     key: findKey(context, params, { prefix, spec, path: [...path, 'api_key'] }),
     options: compact(Object.fromEntries(options.map(({ option, value }) => [option, value]))),
     model,
-    used: new Set([
-      ...['model', 'custom_llm_provider', 'api_key', 'api_base', 'base_url', 'litellm_credential_name'],
-      ...options.map(({ param }) => param),
-    ]),
+    used: new Set([...connectionParams, ...options.map(({ param }) => param)]),
     isTranslated: prefix.startsWith('ollama'),
   }
 }

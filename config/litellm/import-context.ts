@@ -33,9 +33,9 @@ export interface ImportContext {
   readonly findings: SettingFinding[]
   /** The native path of each thing that was made, and what of the file it was made of. */
   readonly origins: Map<string, Path>
-  report(verdict: Verdict, path: Path, message: string, stopsStart?: boolean): void
+  readonly report: (verdict: Verdict, path: Path, message: string, stopsStart?: boolean) => void
   /** Reports a setting that was written as a native one, and whether that is carried out yet. */
-  became(path: Path, native: string, options?: { value?: unknown; mapped?: string }): void
+  readonly became: (path: Path, native: string, options?: { value?: unknown }) => void
   /** The native text for a value at a path: a reference stays one, so that no secret is copied. */
   toNative(path: Path): string | undefined
   /** The value of an environment variable, the file's own included; undefined when it is not set. */
@@ -80,12 +80,11 @@ export function createImportContext(raw: Tree, options: ContextOptions): ImportC
     findings,
     origins: new Map(),
     report,
-    became(path, native, { value, mapped } = {}) {
-      const instead = insteadOf(native.replaceAll(/\[\]/g, ''), value)
+    became(path, native, { value } = {}) {
+      const instead = insteadOf(native.replaceAll('[]', ''), value)
       if (instead !== undefined) {
         report('ignored', path, `becomes ${native}, which this release does not carry out yet: ${instead}`)
-      } else if (mapped !== undefined) report('mapped', path, mapped)
-      else report('honoured', path, `becomes ${native}`)
+      } else report('honoured', path, `becomes ${native}`)
     },
     toNative(path) {
       const value = valueAt(raw, path)
@@ -111,7 +110,7 @@ function readOwnVariables(section: unknown, environment: Environment): Readonly<
 function toPythonText(value: unknown): string {
   if (value === null) return 'None'
   if (typeof value === 'boolean') return value ? 'True' : 'False'
-  return typeof value === 'object' ? JSON.stringify(value) : String(value)
+  return typeof value === 'string' ? value : JSON.stringify(value)
 }
 
 function referenceIn(value: unknown): string | undefined {

@@ -4,8 +4,9 @@ import { formatPath, showPath } from '../problems.ts'
 import type { Path, Place, Problem } from '../problems.ts'
 import { readGroups } from './deployments.ts'
 import { createImportContext } from './import-context.ts'
-import type { ImportableProvider, SettingFinding, Verdict } from './import-context.ts'
+import type { ImportableProvider, ImportContext, SettingFinding, Verdict } from './import-context.ts'
 import { readLitellmFile } from './litellm-file.ts'
+import type { LitellmFile } from './litellm-file.ts'
 import { readModels } from './models.ts'
 import { createProviderCollection } from './providers.ts'
 import { readReliability } from './reliability.ts'
@@ -56,6 +57,44 @@ export interface LitellmOptions {
 export function importLitellm(source: string, text: string, options: LitellmOptions): LitellmImport {
   const file = readLitellmFile(source, text, options.directory)
   const context = createImportContext(file.tree, options)
+  const tree = toNativeTree(context)
+  const toCompatibility = (finding: SettingFinding): Compatibility => {
+    const { verdict, path, message, stopsStart, unset } = finding
+    const isAccepted =
+      isSetting(path) && options.accepted.some((accepted) => covers(accepted, formatPath(path)))
+    const { source: from, place } = file.locate(path, true)
+    return {
+      verdict,
+      setting: showPath(path),
+      message,
+      source: from,
+      place,
+      stopsStart: stopsStart && !isAccepted,
+      canBeAccepted: stopsStart && isSetting(path),
+      unset,
+    }
+  }
+  const replaced = file.replaced.map(toReplaced)
+  return {
+    tree,
+    compatibility: [...context.findings.map(toCompatibility), ...replaced].toSorted(byPlace),
+    problems: file.problems,
+    locate(path, atKey) {
+      for (let length = path.length; length > 0; length--) {
+        const origin = context.origins.get(formatPath(path.slice(0, length)))
+        if (origin !== undefined) return file.locate(origin, atKey)
+      }
+      return { source }
+    },
+    about(native) {
+      const origin = context.origins.get(native)
+      if (origin === undefined) return []
+      return context.findings.filter(({ path }) => isWithin(path, origin)).map(toCompatibility)
+    },
+  }
+}
+
+function toNativeTree(context: ImportContext): Tree {
   const providers = createProviderCollection(context)
   const reliability = readReliability(context)
   const groups = readGroups(context, { providers, keepsLimits: reliability.keepsLimits })
@@ -73,51 +112,19 @@ export function importLitellm(source: string, text: string, options: LitellmOpti
     const message = 'no entry can be called, so there is nothing to serve'
     context.report('refused', ['model_list'], message)
   }
+  return tree
+}
 
-  const toCompatibility = (finding: SettingFinding): Compatibility => {
-    const { verdict, path, message, stopsStart, unset } = finding
-    const isAccepted =
-      isSetting(path) && options.accepted.some((accepted) => covers(accepted, formatPath(path)))
-    const { source: from, place } = file.locate(path, true)
-    return {
-      verdict,
-      setting: showPath(path),
-      message,
-      source: from,
-      place,
-      stopsStart: stopsStart && !isAccepted,
-      canBeAccepted: stopsStart && isSetting(path),
-      unset,
-    }
-  }
-  const replaced = file.replaced.map(({ path, location, by }): Compatibility => {
-    const what = path.length === 1 ? '' : 'duplicate key: '
-    const message = `${what}the same key in ${by} counts, as in LiteLLM`
-    return {
-      verdict: 'ignored',
-      setting: showPath(path),
-      message,
-      ...location,
-      stopsStart: false,
-      canBeAccepted: false,
-    }
-  })
+function toReplaced({ path, location, by }: LitellmFile['replaced'][number]): Compatibility {
+  const what = path.length === 1 ? '' : 'duplicate key: '
+  const message = `${what}the same key in ${by} counts, as in LiteLLM`
   return {
-    tree,
-    compatibility: [...context.findings.map(toCompatibility), ...replaced].toSorted(byPlace),
-    problems: file.problems,
-    locate(path, atKey) {
-      for (let length = path.length; length > 0; length--) {
-        const origin = context.origins.get(formatPath(path.slice(0, length)))
-        if (origin !== undefined) return file.locate(origin, atKey)
-      }
-      return { source }
-    },
-    about(native) {
-      const origin = context.origins.get(native)
-      if (origin === undefined) return []
-      return context.findings.filter(({ path }) => isWithin(path, origin)).map(toCompatibility)
-    },
+    verdict: 'ignored',
+    setting: showPath(path),
+    message,
+    ...location,
+    stopsStart: false,
+    canBeAccepted: false,
   }
 }
 

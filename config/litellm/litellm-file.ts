@@ -33,7 +33,7 @@ export function isLitellm(tree: unknown): boolean {
 /** `directory` is what the path of the source starts from. */
 export function readLitellmFile(source: string, text: string, directory: string): LitellmFile {
   const main = parseYamlFile(source, text, { publicKeys, resolveScalar: resolvePlainScalar })
-  const problems = [...main.problems.map((problem) => explainSyntax(problem, text))]
+  const problems = main.problems.map((problem) => explainSyntax(problem, text))
   const parts = new Map<string, Part[]>()
   const replaced: LitellmFile['replaced'][number][] = []
   const tree: Record<string, unknown> = {}

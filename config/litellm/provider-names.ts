@@ -114,7 +114,7 @@ export function findUpstream(
     return compatible && { spec: compatible, baseUrl }
   }
   // LiteLLM calls Ollama's own API, and its OpenAI-compatible one is below.
-  const address = baseUrl && /^ollama/.test(prefix) ? baseUrl.replace(/(?:\/v1)?\/*$/, '/v1') : baseUrl
+  const address = baseUrl && prefix.startsWith('ollama') ? baseUrl.replace(/(?:\/v1)?\/*$/, '/v1') : baseUrl
   const spec = named(otherNames[prefix] ?? prefix.replaceAll('_', '-')) ?? named(prefix)
   if (spec !== undefined) return { spec, baseUrl: address }
   if (!Object.hasOwn(openaiServers, prefix) || compatible === undefined) return undefined

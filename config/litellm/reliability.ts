@@ -1,6 +1,7 @@
 import { isTree, toList } from '../environment.ts'
 import type { Tree } from '../environment.ts'
 import { insteadOf } from '../honoured.ts'
+import type { Path } from '../problems.ts'
 import { compact, toMs, toNumber } from './import-context.ts'
 import type { ImportContext } from './import-context.ts'
 import type { Handlers } from './setting-rules.ts'
@@ -54,7 +55,8 @@ export function readReliability({ tree }: ImportContext): Reliability {
   const router = isTree(tree.router_settings) ? tree.router_settings : {}
   const litellm = isTree(tree.litellm_settings) ? tree.litellm_settings : {}
   const of = (key: string): unknown => router[key] ?? (shared.includes(key) ? litellm[key] : undefined)
-  const strategy = strategies[String(router.routing_strategy ?? 'simple-shuffle')] ?? 'load-balance'
+  const word = router.routing_strategy
+  const strategy = (typeof word === 'string' ? strategies[word] : undefined) ?? 'load-balance'
   const totalMs = toMs(router.timeout ?? litellm.request_timeout)
   const firstByteMs = toMs(router.stream_timeout) ?? totalMs
   const lists = {
@@ -172,12 +174,8 @@ export function reliabilityHandlers(context: ImportContext, section: 'router' | 
   }
 }
 
-function reportStrategy(
-  context: ImportContext,
-  value: unknown,
-  path: readonly string[] | readonly (string | number)[],
-) {
-  const word = String(value)
+function reportStrategy(context: ImportContext, value: unknown, path: Path) {
+  const word = typeof value === 'string' ? value : ''
   const strategy = strategies[word]
   if (word === 'provider-budget-routing') {
     context.report('refused', path, 'there are no budgets yet, and nothing else would stop the spending')

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { expect, onTestFinished, test } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
 
 const main = fileURLToPath(new URL('../../../apps/cli/main.ts', import.meta.url))
 const example = fileURLToPath(new URL('../../../millrace.example.yaml', import.meta.url))
@@ -93,4 +93,93 @@ test('a wrong call is refused with exit code 2 and a hint', async () => {
   expect(option.code).toBe(2)
   expect(option.stderr).toContain("Unknown option '--fast'")
   expect(nothing).toMatchObject({ code: 2, stdout: '' })
+})
+
+describe('a LiteLLM file', () => {
+  const litellm = `model_list:
+  - model_name: m
+    litellm_params: { model: openai/gpt, api_key: os.environ/KEY, mock_timeout: true }
+general_settings:
+  master_key: sk-0123456789abcdef
+`
+  const refused = `${litellm}  custom_auth: a.b\n`
+  const environment = { KEY: 'sk-1' }
+
+  test('is told setting by setting, in classes, with counts', async () => {
+    const { code, stdout, stderr } = await millrace(['check', makeFile(litellm)], environment)
+
+    expect(code).toBe(0)
+    expect(stdout).toMatch(
+      /IGNORED \(1\): [^\n]*\n {2}\S+millrace\.yaml:3 {2}model_list\[0\]\.\S+mock_timeout {2}nothing/,
+    )
+    expect(stdout).toContain('4 honoured, 0 mapped, 1 ignored, 0 refused')
+    expect(stdout).toMatch(/is valid: 1 provider, 1 model, 1 key\n$/)
+    expect(stderr).toMatch(/settings without effect here: model_list\[\]\.litellm_params\.mock_timeout/)
+  })
+
+  test('with a setting that is refused is not valid, unless that is accepted', async () => {
+    const path = makeFile(refused)
+    const accept = ['--accept-unsupported', 'general_settings.custom_auth']
+
+    const [without, accepted] = await Promise.all([
+      millrace(['check', path], environment),
+      millrace(['check', path, ...accept], environment),
+    ])
+
+    expect(without.code).toBe(1)
+    expect(without.stderr).toContain(`${path}:6:3: general_settings.custom_auth: this release runs no Python`)
+    expect(accepted.code).toBe(0)
+  })
+
+  test('is told to programs as JSON, as problems of our own files are', async () => {
+    const [theirs, ours] = await Promise.all([
+      millrace(['check', makeFile(refused), '--json'], environment),
+      millrace(['check', makeFile('server: { prot: 1 }'), '--json']),
+    ])
+
+    expect(theirs.code).toBe(1)
+    expect(JSON.parse(theirs.stdout)).toMatchObject({
+      ok: false,
+      format: 'litellm',
+      problems: [{ line: 6, column: 3 }],
+      findings: expect.arrayContaining([
+        expect.objectContaining({
+          class: 'REFUSED',
+          setting: 'general_settings.custom_auth',
+          line: 6,
+          stopsStart: true,
+        }),
+      ]),
+    })
+    expect(JSON.parse(ours.stdout)).toMatchObject({ ok: false, format: 'millrace', problems: [{ line: 1 }] })
+  })
+
+  test('is imported to a file of our own, which is never overwritten', async () => {
+    const path = makeFile(litellm)
+    const out = `${path}.native`
+
+    const first = await millrace(['import', path, '-o', out], environment)
+    const second = await millrace(['import', path, '-o', out], environment)
+    const checked = await millrace(['check', out], environment)
+
+    expect(first).toMatchObject({ code: 0, stdout: '' })
+    expect(second).toMatchObject({
+      code: 1,
+      stderr: `${out} is there already; name another file, or remove it.\n`,
+    })
+    expect(checked).toMatchObject({ code: 0, stdout: `${out} is valid: 1 provider, 1 model, 1 key\n` })
+  })
+
+  test('that is none, or lacks something that protects, gives exit code 1', async () => {
+    const [native, protects] = await Promise.all([
+      millrace(['import', example]),
+      millrace(['import', makeFile(refused)], environment),
+    ])
+
+    expect(native).toMatchObject({ code: 1, stdout: '' })
+    expect(native.stderr).toContain('the file has none of the sections of LiteLLM, such as model_list')
+    expect(protects.code).toBe(1)
+    expect(protects.stdout).toContain('models:')
+    expect(protects.stderr).toContain('Left out, and less safe without')
+  })
 })

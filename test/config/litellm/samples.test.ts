@@ -11,7 +11,7 @@ import { isWritten, providerSpecs } from './support.ts'
 const data = resolve(import.meta.dirname, '../../../../shared/data')
 const samples = resolve(data, 'litellm-configs')
 const isThere = existsSync(samples)
-if (!isThere) console.warn('The samples of LiteLLM are not here, so their tests are skipped.')
+if (!isThere) process.stderr.write('The samples of LiteLLM are not here, so their tests are skipped.\n')
 
 interface Expectation {
   groups?: number

@@ -1,6 +1,6 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { loadConfig, type Compatibility, type Config, type LoadOptions } from '#config'
+import { formatProblems, loadConfig, type Compatibility, type Config, type LoadOptions } from '#config'
 import { providerSpecs as registered } from '#libs/providers'
 import { makeDirectory } from '../support.ts'
 
@@ -60,4 +60,21 @@ export function entry(name: string, params: Record<string, unknown> = {}, info?:
 /** JSON is YAML. */
 export function file(entries: readonly object[], sections: object = {}): string {
   return JSON.stringify({ model_list: entries, ...sections })
+}
+
+/** The problems as people see them, and none of the lines shown. */
+export function problemsOf(
+  yaml: string,
+  options: Options = {},
+  others: Record<string, string> = {},
+): string[] {
+  const result = loadLitellm(yaml, options, others)
+  return result.ok ? [] : result.problems.map((problem) => formatProblems([problem]).split('\n')[0] ?? '')
+}
+
+/** The one finding of a setting. */
+export function findingOf(yaml: string, setting: string): Compatibility | undefined {
+  const found = loadLitellm(yaml).compatibility?.filter((each) => each.setting === setting) ?? []
+  if (found.length > 1) throw new Error(`${setting} has ${found.length} findings.`)
+  return found[0]
 }
