@@ -149,6 +149,6 @@ function isWithin(path: Path, origin: Path): boolean {
 }
 
 function byPlace(left: Compatibility, right: Compatibility): number {
-  if (left.source !== right.source) return 0
+  if (left.source !== right.source) return left.source < right.source ? -1 : 1
   return (left.place?.line ?? 0) - (right.place?.line ?? 0)
 }

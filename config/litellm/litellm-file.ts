@@ -22,12 +22,14 @@ export interface Location {
   readonly place?: Place | undefined
 }
 
-const marks = ['model_list', 'litellm_settings', 'router_settings', 'general_settings', 'include']
+const marks = ['model_list', 'litellm_settings', 'router_settings', 'general_settings']
 const publicKeys = new Set(['model_name', 'model', 'routing_strategy', 'rpm', 'tpm', 'weight', 'order'])
 
-/** Whether the top of a file is LiteLLM's: none of these keys is one of ours. */
+/** Whether the top of a file is LiteLLM's: none of the marks is a key of ours, and `include` may be a slip. */
 export function isLitellm(tree: unknown): boolean {
-  return isTree(tree) && marks.some((mark) => Object.hasOwn(tree, mark))
+  if (!isTree(tree)) return false
+  const isOurs = Object.hasOwn(tree, 'models') || Object.hasOwn(tree, 'providers')
+  return marks.some((mark) => Object.hasOwn(tree, mark)) || (Object.hasOwn(tree, 'include') && !isOurs)
 }
 
 /** `directory` is what the path of the source starts from. */

@@ -18,8 +18,11 @@ export function readSections(context: ImportContext): Tree {
   }
   for (const [key, value] of Object.entries(context.tree)) {
     const section = Object.hasOwn(sections, key) ? sections[key] : undefined
-    if (section !== undefined && isTree(value)) readSection(context, [key], { section: value, ...section })
-    else if (section !== undefined) reportNoSection(context, key, value)
+    if (section !== undefined && isTree(value)) {
+      // Whether there is a master key is asked even where there is no such section.
+      const rest = Object.entries(value).filter(([name]) => name !== 'master_key')
+      readSection(context, [key], { section: Object.fromEntries(rest), ...section })
+    } else if (section !== undefined) reportNoSection(context, key, value)
     else if (key !== 'model_list') reportTopLevel(context, key, value)
   }
   readMasterKey(context, native)
@@ -83,8 +86,6 @@ function litellmHandlers(context: ImportContext, native: Record<string, unknown>
 
 function generalHandlers(context: ImportContext, native: Record<string, unknown>): Handlers {
   return {
-    // Reported where it is known whether there is one.
-    master_key: () => {},
     max_request_size_mb(value, path) {
       const megabytes = toNumber(value)
       if (megabytes === undefined) return context.report('ignored', path, 'is not a number, as it must be')
