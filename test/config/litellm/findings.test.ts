@@ -1,7 +1,16 @@
 import { toNativeFile } from '#config'
 import { describe, expect, test } from 'vitest'
 import { makeDirectory } from '../support.ts'
-import { entry, file, findingOf, loadLitellm, problemsOf, providerSpecs, verdictsOf } from './support.ts'
+import {
+  entry,
+  file,
+  findingOf,
+  isWritten,
+  loadLitellm,
+  problemsOf,
+  providerSpecs,
+  verdictsOf,
+} from './support.ts'
 
 describe('a setting that protects stops the start, unless it is off or accepted', () => {
   test.each([
@@ -143,5 +152,50 @@ test('the imported file names variables that are not set, and says what was left
   expect(native.ok && native.yaml).toContain('key: ${MASTER}')
   expect(native.ok && native.yaml).toContain(
     '# refused: general_settings.custom_auth: this release runs no Python',
+  )
+})
+
+test('every key has one finding, where parameters are shared and repeated too', () => {
+  const yaml = file(
+    [
+      {
+        ...entry('a', { rpm: 1, order: 1, litellm_credential_name: 'c' }, { order: 2, mode: 'chat' }),
+        rpm: 2,
+      },
+      entry('b', { api_key: null }),
+    ],
+    {
+      credential_list: [{ credential_name: 'c', credential_values: { api_base: 'http://127.0.0.1:1' } }],
+      router_settings: { default_litellm_params: { timeout: 5, temperature: 1 }, fallbacks: null },
+      general_settings: { master_key: 'os.environ/NONE', custom_auth: false },
+      surprise: { a: 1 },
+    },
+  )
+  const settings =
+    loadLitellm(yaml)
+      .compatibility?.filter(isWritten)
+      .map(({ setting }) => setting) ?? []
+
+  expect(settings.toSorted()).toEqual(
+    [
+      'credential_list[0].credential_name',
+      'credential_list[0].credential_values.api_base',
+      'general_settings.custom_auth',
+      'general_settings.master_key',
+      ...['model', 'api_key', 'rpm', 'order', 'litellm_credential_name'].map(
+        (key) => `model_list[0].litellm_params.${key}`,
+      ),
+      'model_list[0].model_info.mode',
+      'model_list[0].model_info.order',
+      'model_list[0].model_name',
+      'model_list[0].rpm',
+      'model_list[1].litellm_params.api_key',
+      'model_list[1].litellm_params.model',
+      'model_list[1].model_name',
+      'router_settings.default_litellm_params.temperature',
+      'router_settings.default_litellm_params.timeout',
+      'router_settings.fallbacks',
+      'surprise',
+    ].toSorted(),
   )
 })

@@ -1,9 +1,9 @@
-import { isTree } from '../environment.ts'
-import type { Tree } from '../environment.ts'
+import { isTree } from '../../environment.ts'
+import type { Tree } from '../../environment.ts'
 import type { Deployment, Group } from './deployments.ts'
-import { compact } from './import-context.ts'
-import type { ImportContext } from './import-context.ts'
-import type { Reliability } from './reliability.ts'
+import { compact } from '../import-context.ts'
+import type { ImportContext } from '../import-context.ts'
+import type { Reliability } from '../settings/reliability.ts'
 
 /** Our virtual models for LiteLLM's groups, with their aliases. */
 export function readModels(

@@ -1,8 +1,8 @@
 import { closest } from '#libs/core'
-import { isTree, toList } from '../environment.ts'
-import type { Tree } from '../environment.ts'
-import type { Path } from '../problems.ts'
-import type { ImportContext, Verdict } from './import-context.ts'
+import { isTree, toList } from '../../environment.ts'
+import type { Tree } from '../../environment.ts'
+import type { Path } from '../../problems.ts'
+import type { ImportContext, Verdict } from '../import-context.ts'
 
 export type Rules = ReadonlyMap<string, readonly [verdict: Verdict, reason: string]>
 
@@ -54,4 +54,11 @@ export function reportByRule(
 export function isOff(value: unknown): boolean {
   const isEmpty = toList(value)?.length === 0 || (isTree(value) && Object.keys(value).length === 0)
   return value === null || value === undefined || value === false || value === '' || isEmpty
+}
+
+/** The one setting that is a danger when it is off. */
+export function reportSslVerify(context: ImportContext, value: unknown, path: Path): void {
+  const isOn = value === true || value === null
+  const message = 'certificates of providers are always checked'
+  context.report(isOn ? 'honoured' : 'refused', path, isOn ? message : `${message}; take it out`)
 }

@@ -1,6 +1,6 @@
-import { isTree, toList } from '../environment.ts'
-import type { Tree } from '../environment.ts'
-import type { Path } from '../problems.ts'
+import { isTree, toList } from '../../environment.ts'
+import type { Tree } from '../../environment.ts'
+import type { Path } from '../../problems.ts'
 import {
   infoRules,
   mergeTargets,
@@ -10,11 +10,11 @@ import {
   translate,
   translations,
 } from './deployment-params.ts'
-import { toNumber } from './import-context.ts'
-import type { ImportContext, Verdict } from './import-context.ts'
+import { toNumber } from '../import-context.ts'
+import type { ImportContext, Verdict } from '../import-context.ts'
 import type { ProviderCollection } from './providers.ts'
-import { reportByRule } from './setting-rules.ts'
-import { findConnection } from './connections.ts'
+import { reportByRule, reportSslVerify } from '../settings/setting-rules.ts'
+import { connectionParams, findConnection } from './connections.ts'
 import type { Connection } from './connections.ts'
 
 /** One entry of `model_list` that can be called. */
@@ -101,6 +101,9 @@ function gatherParams(context: ImportContext, entry: Tree, index: number): Map<s
   const params = new Map<string, Param>()
   const add = (section: unknown, path: Path): void => {
     for (const [key, value] of Object.entries(isTree(section) ? section : {})) {
+      const beaten = params.get(key)?.path
+      if (beaten?.[0] === 'model_list')
+        context.report('ignored', beaten, 'litellm_params has it too, and wins')
       params.set(key, { value, path: [...path, key] })
     }
   }
@@ -123,7 +126,7 @@ function gatherParams(context: ImportContext, entry: Tree, index: number): Map<s
     'model_info',
   ])
   for (const key of ['rpm', 'tpm']) {
-    if (entry[key] !== undefined) params.set(key, { value: entry[key], path: ['model_list', index, key] })
+    if (entry[key] !== undefined) add({ [key]: entry[key] }, ['model_list', index])
   }
   add(own, ['model_list', index, 'litellm_params'])
   return params
@@ -158,7 +161,10 @@ function readDeployment(
   for (const [name, param] of params) {
     if (connection.used.has(name))
       report(connectionVerdict(name, connection), param, connectionText(name, connection))
-    else parts.push(readParam(context, name, { param, params, keepsLimits }))
+    else {
+      const isTold = param.path[0] === 'model_list'
+      parts.push(readParam(isTold ? context : silenced(context), name, { param, params, keepsLimits }))
+    }
   }
   const weightOf = (name: string): number | undefined => toNumber(params.get(name)?.value)
   return {
@@ -176,21 +182,37 @@ function connectionText(name: string, { isTranslated, spec }: Connection): strin
   return `is ${name === 'model' ? 'a target' : 'of its provider'}`
 }
 
+/** What many entries share is reported where it is written, once. */
+function silenced(context: ImportContext): ImportContext {
+  return { ...context, report: () => {}, became: () => {} }
+}
+
+/** Reports the parameters that are written in one place for many entries. */
+export function reportSharedParams(context: ImportContext, section: Tree, path: Path): void {
+  for (const [name, value] of Object.entries(section)) {
+    const param = { value, path: [...path, name] }
+    if (connectionParams.includes(name)) context.report('honoured', param.path, 'is of its provider')
+    else readParam(context, name, { param, params: new Map(), keepsLimits: false })
+  }
+}
+
 /** The part of the target that a parameter makes. */
 function readParam(
   context: ImportContext,
   name: string,
   { param, params, keepsLimits }: { param: Param; params: Map<string, Param>; keepsLimits: boolean },
 ): Tree {
-  const isOwn = param.path[0] === 'model_list'
-  const quiet = isOwn ? context : { ...context, report: () => {}, became: () => {} }
   if (name === 'weight') {
-    quiet.report('honoured', param.path, 'is the weight of the target')
+    context.report('honoured', param.path, 'is the weight of the target')
+    return {}
+  }
+  if (name === 'ssl_verify') {
+    reportSslVerify(context, param.value, param.path)
     return {}
   }
   const limit = rateLimits[name]
   if (limit !== undefined && !keepsLimits) {
-    quiet.report(
+    context.report(
       'honoured',
       param.path,
       'is a weight among the entries of this name, and no limit, as in LiteLLM',
@@ -198,19 +220,19 @@ function readParam(
     return {}
   }
   if (name === 'max_retries' && params.has('num_retries')) {
-    quiet.report('ignored', param.path, 'num_retries beats it')
+    context.report('ignored', param.path, 'num_retries beats it')
     return {}
   }
   const translation = translations[name] ?? limit
-  if (translation !== undefined) return translate(quiet, translation, param)
+  if (translation !== undefined) return translate(context, translation, param)
   const price = priceVerdict(name)
   if (price !== undefined || paramRules.has(name) || name.startsWith('supports_')) {
     const [verdict, message] = price ?? ['ignored', 'nothing here asks for it']
-    if (paramRules.has(name)) reportByRule(quiet, param.path, { value: param.value, rules: paramRules })
-    else quiet.report(verdict, param.path, message)
+    if (paramRules.has(name)) reportByRule(context, param.path, { value: param.value, rules: paramRules })
+    else context.report(verdict, param.path, message)
     return {}
   }
   if (param.value === null) return {}
-  quiet.became(param.path, 'models[].targets[].params')
+  context.became(param.path, 'models[].targets[].params')
   return { params: { [name]: param.value } }
 }

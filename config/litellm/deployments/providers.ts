@@ -1,7 +1,7 @@
-import type { Tree } from '../environment.ts'
-import type { ImportContext } from './import-context.ts'
-import { compact } from './import-context.ts'
-import type { Path } from '../problems.ts'
+import type { Tree } from '../../environment.ts'
+import type { ImportContext } from '../import-context.ts'
+import { compact } from '../import-context.ts'
+import type { Path } from '../../problems.ts'
 
 export interface ProviderUse {
   /** LiteLLM's word for the provider. */

@@ -1,11 +1,12 @@
-import { isTree, toList } from '../environment.ts'
-import type { Tree } from '../environment.ts'
-import type { Path } from '../problems.ts'
-import { compact, toNumber } from './import-context.ts'
-import type { ImportContext } from './import-context.ts'
+import { isTree, toList } from '../../environment.ts'
+import type { Tree } from '../../environment.ts'
+import type { Path } from '../../problems.ts'
+import { reportSharedParams } from '../deployments/deployments.ts'
+import { compact, toNumber } from '../import-context.ts'
+import type { ImportContext } from '../import-context.ts'
 import { reliabilityHandlers } from './reliability.ts'
 import { generalRules, litellmRules, routerRules, topLevelRules } from './section-rules.ts'
-import { isOff, readSection, reportByRule } from './setting-rules.ts'
+import { isOff, readSection, reportByRule, reportSslVerify } from './setting-rules.ts'
 import type { Handlers, Rules } from './setting-rules.ts'
 
 /** The native sections that the settings make; what they say of models is read elsewhere. */
@@ -37,19 +38,29 @@ function reportNoSection(context: ImportContext, key: string, value: unknown): v
 
 function reportTopLevel(context: ImportContext, key: string, value: unknown): void {
   if (key === 'include') context.report('honoured', [key], 'is laid in')
-  else if (key === 'credential_list')
-    context.report('honoured', [key], 'is laid into the entries that name them')
+  else if (key === 'credential_list') reportCredentials(context, value)
   else if (key === 'environment_variables') {
     context.report('mapped', [key], 'is read before every reference, and not only before some')
   } else if (key === 'guardrails') reportGuardrails(context, value, [key])
   else reportByRule(context, [key], { value, rules: topLevelRules })
 }
 
+function reportCredentials(context: ImportContext, list: unknown): void {
+  for (const [index, credential] of (toList(list) ?? []).entries()) {
+    for (const [key, value] of Object.entries(isTree(credential) ? credential : {})) {
+      const path = ['credential_list', index, key]
+      if (key === 'credential_values' && isTree(value)) reportSharedParams(context, value, path)
+      else context.report('honoured', path, 'tells which credential it is')
+    }
+  }
+}
+
 function routerHandlers(context: ImportContext): Handlers {
   return {
     ...reliabilityHandlers(context, 'router'),
-    default_litellm_params: (_, path) =>
-      context.report('honoured', path, 'is laid under every entry of model_list'),
+    default_litellm_params(value, path) {
+      if (isTree(value)) reportSharedParams(context, value, path)
+    },
     // Reported where it is known which groups there are.
     model_group_alias: () => {},
   }
@@ -68,10 +79,7 @@ function litellmHandlers(context: ImportContext, native: Record<string, unknown>
     success_callback: callbacks,
     failure_callback: callbacks,
     guardrails: (value, path) => reportGuardrails(context, value, path),
-    ssl_verify(value, path) {
-      if (value === true) return context.report('honoured', path, 'certificates are always checked')
-      context.report('refused', path, 'certificates of providers are always checked; take it out')
-    },
+    ssl_verify: (value, path) => reportSslVerify(context, value, path),
     s3_callback_params(value, path) {
       const storage = isTree(value) ? toStorage(context, value, path) : undefined
       if (storage === undefined || !sendsToS3(context.tree)) {

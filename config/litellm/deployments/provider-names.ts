@@ -1,4 +1,4 @@
-import type { ImportableProvider } from './import-context.ts'
+import type { ImportableProvider } from '../import-context.ts'
 
 /** LiteLLM's word for a provider, where ours is another one. All others are the same but for `_` and `-`. */
 const otherNames: Readonly<Record<string, string>> = {

@@ -1,7 +1,7 @@
-import type { Tree } from '../environment.ts'
-import { compact, toMs, toNumber } from './import-context.ts'
-import type { ImportContext, Verdict } from './import-context.ts'
-import { toRules } from './setting-rules.ts'
+import type { Tree } from '../../environment.ts'
+import { compact, toMs, toNumber } from '../import-context.ts'
+import type { ImportContext, Verdict } from '../import-context.ts'
+import { toRules } from '../settings/setting-rules.ts'
 
 /** What `litellm_params` and `model_info` may hold beside the name of the model and the way to its provider. */
 
@@ -91,7 +91,6 @@ export const paramRules = toRules([
     'clients would choose where their requests and your keys go; take it out',
     'configurable_clientside_auth_params',
   ],
-  ['refused', 'certificates of providers are always checked; take it out', 'ssl_verify'],
   [
     'ignored',
     'nothing is mocked; docs/simulator.md tells how to try things out without a provider',

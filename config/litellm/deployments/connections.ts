@@ -1,8 +1,8 @@
-import type { Tree } from '../environment.ts'
-import type { Path } from '../problems.ts'
+import type { Tree } from '../../environment.ts'
+import type { Path } from '../../problems.ts'
 import type { Param } from './deployments.ts'
-import { compact } from './import-context.ts'
-import type { ImportableProvider, ImportContext } from './import-context.ts'
+import { compact } from '../import-context.ts'
+import type { ImportableProvider, ImportContext } from '../import-context.ts'
 import { findUpstream, readModelName } from './provider-names.ts'
 import type { Upstream } from './provider-names.ts'
 
@@ -33,7 +33,8 @@ const optionNames: Readonly<Record<string, string>> = {
   vertex_location: 'location',
 }
 
-const connectionParams = [
+/** What says where a call goes, and with which key. */
+export const connectionParams = [
   'model',
   'custom_llm_provider',
   'api_key',

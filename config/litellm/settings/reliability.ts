@@ -1,9 +1,9 @@
-import { isTree, toList } from '../environment.ts'
-import type { Tree } from '../environment.ts'
-import { insteadOf } from '../honoured.ts'
-import type { Path } from '../problems.ts'
-import { compact, toMs, toNumber } from './import-context.ts'
-import type { ImportContext } from './import-context.ts'
+import { isTree, toList } from '../../environment.ts'
+import type { Tree } from '../../environment.ts'
+import { insteadOf } from '../../honoured.ts'
+import type { Path } from '../../problems.ts'
+import { compact, toMs, toNumber } from '../import-context.ts'
+import type { ImportContext } from '../import-context.ts'
 import type { Handlers } from './setting-rules.ts'
 
 /** What `router_settings` and, where it says nothing, `litellm_settings` say of routing and of failures. */
