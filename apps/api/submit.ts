@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto'
 import type { IncomingHttpHeaders } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { ModelConfig } from '#config'
 import { createRunId, GatewayError, type RunId } from '#libs/core'
 import type { Dialect, RequestSummary } from '#libs/dialects'
 import { lanePriority, lanes, type Acceptance, type Lane, type RunSpec } from '#libs/runs'
@@ -147,24 +148,22 @@ async function enqueue(deps: ApiDeps, { rid, provider, lane }: RunSpec): Promise
   }
 }
 
-function lossPolicy(
-  { config }: ApiDeps,
-  { model }: RequestSummary,
-): Pick<RunSpec, 'onWorkerLoss' | 'durability'> {
-  const configured = config.models.find(({ name }) => name === model)
+/** What the file says of the model that serves a name; undefined for `provider/model`. */
+function configuredModel({ config, router }: ApiDeps, { model }: RequestSummary): ModelConfig | undefined {
+  const servedBy = router.servedBy(model)
+  return config.models.find(({ name }) => name === servedBy)
+}
+
+function lossPolicy(deps: ApiDeps, summary: RequestSummary): Pick<RunSpec, 'onWorkerLoss' | 'durability'> {
+  const configured = configuredModel(deps, summary)
   if (configured === undefined) return {}
   const { onWorkerLoss, durability } = configured
   return { onWorkerLoss, durability }
 }
 
-function defaultOnDisconnect(
-  { config, router }: ApiDeps,
-  caller: Caller,
-  { model }: RequestSummary,
-): 'continue' | 'cancel' {
-  const servedBy = router.servedBy(model)
-  const configured = config.models.find(({ name }) => name === servedBy)
-  return caller.onDisconnect ?? configured?.onDisconnect ?? config.server.onDisconnect
+function defaultOnDisconnect(deps: ApiDeps, caller: Caller, summary: RequestSummary): 'continue' | 'cancel' {
+  const configured = configuredModel(deps, summary)
+  return caller.onDisconnect ?? configured?.onDisconnect ?? deps.config.server.onDisconnect
 }
 
 function pickHeaders(headers: IncomingHttpHeaders, names: readonly string[]): Record<string, string> {

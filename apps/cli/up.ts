@@ -99,7 +99,8 @@ async function stopTier(child: ChildProcess): Promise<void> {
 }
 
 function banner({ providers, models, keys }: Config, url: string): string {
-  const model = models[0]?.name ?? 'sim/lorem'
+  const model =
+    models.find(({ name, targets }) => targets.length > 0 && !name.includes('*'))?.name ?? 'sim/lorem'
   const header = keys.length > 0 ? ` -H 'authorization: Bearer YOUR_KEY'` : ''
   const body = `{"model":"${model}","stream":true,"messages":[{"role":"user","content":"Hello"}]}`
   return `
