@@ -20,16 +20,11 @@ export interface SettingFinding {
   readonly unset?: string | undefined
 }
 
-/** A provider type as the import sees it; some take options, such as Azure's `api_version`. */
-export type ImportableProvider = ConfigurableProvider & {
-  readonly options?: Readonly<Record<string, unknown>>
-}
-
 /** What every part of the import reads from and reports to. */
 export interface ImportContext {
   /** The file, with the environment's values in place of `os.environ/NAME`. */
   readonly tree: Tree
-  readonly providerSpecs: readonly ImportableProvider[]
+  readonly providerSpecs: readonly ConfigurableProvider[]
   readonly findings: SettingFinding[]
   /** The native path of each thing that was made, and what of the file it was made of. */
   readonly origins: Map<string, Path>
@@ -46,7 +41,7 @@ export interface ImportContext {
 
 export interface ContextOptions {
   environment: Environment
-  providerSpecs: readonly ImportableProvider[]
+  providerSpecs: readonly ConfigurableProvider[]
   /** Write references to variables that are not set too, for a file that is to be loaded elsewhere. */
   keepUnset: boolean
 }

@@ -1,10 +1,11 @@
+import type { ConfigurableProvider } from '../config.ts'
 import { isTree } from '../environment.ts'
 import type { Environment, Tree } from '../environment.ts'
 import { formatPath, showPath } from '../problems.ts'
 import type { Path, Place, Problem } from '../problems.ts'
 import { readGroups } from './deployments/deployments.ts'
 import { createImportContext } from './import-context.ts'
-import type { ImportableProvider, ImportContext, SettingFinding, Verdict } from './import-context.ts'
+import type { ImportContext, SettingFinding, Verdict } from './import-context.ts'
 import { readLitellmFile } from './litellm-file.ts'
 import type { LitellmFile } from './litellm-file.ts'
 import { readModels } from './deployments/models.ts'
@@ -44,7 +45,7 @@ export interface LitellmImport {
 
 export interface LitellmOptions {
   environment: Environment
-  providerSpecs: readonly ImportableProvider[]
+  providerSpecs: readonly ConfigurableProvider[]
   /** What the path of the source starts from. */
   directory: string
   /** Settings to start without, though they are refused: `general_settings.custom_auth`. */

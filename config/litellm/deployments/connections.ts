@@ -1,15 +1,16 @@
+import type { ConfigurableProvider } from '../../config.ts'
 import type { Tree } from '../../environment.ts'
 import type { Path } from '../../problems.ts'
 import type { Param } from './deployments.ts'
 import { compact } from '../import-context.ts'
-import type { ImportableProvider, ImportContext } from '../import-context.ts'
+import type { ImportContext } from '../import-context.ts'
 import { findUpstream, readModelName } from './provider-names.ts'
 import type { Upstream } from './provider-names.ts'
 
 /** How an entry of `model_list` is called. */
 export interface Connection {
   prefix: string
-  spec: ImportableProvider
+  spec: ConfigurableProvider
   baseUrl: string | undefined
   /** A key or a reference to one; undefined leaves it to the environment. */
   key: string | undefined
@@ -114,7 +115,7 @@ function variableOf(prefix: string, what: 'KEY' | 'BASE'): string {
 function findKey(
   context: ImportContext,
   params: ReadonlyMap<string, Param>,
-  { prefix, spec, path }: { prefix: string; spec: ImportableProvider; path: Path },
+  { prefix, spec, path }: { prefix: string; spec: ConfigurableProvider; path: Path },
 ): string | undefined {
   const param = params.get('api_key')
   const key = param && context.toNative(param.path)

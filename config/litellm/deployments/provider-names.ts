@@ -1,4 +1,4 @@
-import type { ImportableProvider } from '../import-context.ts'
+import type { ConfigurableProvider } from '../../config.ts'
 
 /** LiteLLM's word for a provider, where ours is another one. All others are the same but for `_` and `-`. */
 const otherNames: Readonly<Record<string, string>> = {
@@ -96,7 +96,7 @@ export function readModelName(
 
 /** Where the calls of one of LiteLLM's providers go. */
 export interface Upstream {
-  spec: ImportableProvider
+  spec: ConfigurableProvider
   /** Undefined for that of the type. */
   baseUrl: string | undefined
 }
@@ -105,9 +105,9 @@ export interface Upstream {
 export function findUpstream(
   prefix: string,
   baseUrl: string | undefined,
-  specs: readonly ImportableProvider[],
+  specs: readonly ConfigurableProvider[],
 ): Upstream | undefined {
-  const named = (type: string): ImportableProvider | undefined =>
+  const named = (type: string): ConfigurableProvider | undefined =>
     specs.find((spec) => spec.type === type && spec.builtIn === undefined)
   const compatible = named('openai-compatible')
   if (prefix === 'openai' && baseUrl !== undefined && URL.parse(baseUrl)?.hostname !== 'api.openai.com') {
