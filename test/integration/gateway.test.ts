@@ -9,5 +9,5 @@ test('a killed API comes back at its address', async () => {
   await second?.restart()
 
   const response = await fetch(`${second?.url}/readyz`)
-  expect(await response.json()).toEqual({ status: 'ready', redis: 'ok', draining: false })
+  expect(await response.json()).toEqual({ status: 'ready', redis: 'ok', archive: 'ok', draining: false })
 })
