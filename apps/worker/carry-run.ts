@@ -247,7 +247,12 @@ async function endRun(
   }
   const isStoredFirst = spec.durability === 's3'
   if (isStoredFirst) await deps.archiver.storeFirst(finished)
-  const ended = await endInStore(deps, writer, { spec, epoch, homeChannel, end, entry }, finished)
+  const ended = await endInStore(
+    deps,
+    writer,
+    { spec, epoch, homeChannel, end, entry, isWhole: !spec.stream },
+    finished,
+  )
   deps.runMetrics.onEnded(spec, end)
   if (error !== undefined) deps.logger.info({ rid: spec.rid, err: error }, 'run ended without its answer')
   if (ended === 'fenced') return

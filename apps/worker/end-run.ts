@@ -65,7 +65,7 @@ async function settleSpooled(
     await deps.store.restore({ status: 'run', ...claimed })
   }
   const entry = await missingFrames(deps, finished, epoch)
-  const ended = await deps.store.end({ spec, epoch, homeChannel, end, entry })
+  const ended = await deps.store.end({ spec, epoch, homeChannel, end, entry, isWhole: !spec.stream })
   if (ended === 'ended' || ended === 'fenced') return ended
   throw new Error(`Redis lost run ${rid} while it was settled.`)
 }

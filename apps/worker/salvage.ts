@@ -47,7 +47,7 @@ async function endLostRun(deps: WorkerDeps, claim: Claim): Promise<void> {
   }
   const count = frames.length
   const entry = { epoch, seq: seq + Math.max(count, 1) - 1, count, meta: '', payload: frames.join('\n') }
-  const ended = await deps.store.end({ spec, epoch, homeChannel, end, entry })
+  const ended = await deps.store.end({ spec, epoch, homeChannel, end, entry, isWhole: !spec.stream })
   deps.logger.warn({ rid, frames: seq, ended }, 'salvaged a run whose worker was lost')
   if (ended === 'ended') deps.runMetrics.onEnded(spec, end)
 }

@@ -80,9 +80,9 @@ async function readBacklog(redis: Redis, key: string): Promise<Backlog> {
 }
 
 async function readFinished(redis: Redis, rid: RunId, recovered: Recovered): Promise<void> {
-  const [fields, body, entries] = await Promise.all([
+  const [fields, [body, answer], entries] = await Promise.all([
     redis.hmget(keys.run(rid), ...runFields),
-    redis.hget(keys.run(rid), 'body'),
+    redis.hmget(keys.run(rid), 'body', 'answer'),
     redis.xrange(keys.log(rid), '-', '+'),
   ])
   const run = fromFields(fields)
@@ -98,5 +98,5 @@ async function readFinished(redis: Redis, rid: RunId, recovered: Recovered): Pro
     .filter((entry) => entry.count !== '0')
     .map((entry) => entry.payload)
     .join('\n')
-  recovered.runs.push({ run: { ...run, end: run.end }, body: body ?? '', log })
+  recovered.runs.push({ run: { ...run, end: run.end }, body: body ?? '', log: answer ?? log })
 }

@@ -11,7 +11,7 @@ import {
 } from '#libs/redis'
 import type { RunSpec, RunState } from './run.ts'
 import { createRunQueries } from './redis-run-queries.ts'
-import type { Acceptance, AcceptResult, ClaimResult, RunStore } from './run-store.ts'
+import type { Acceptance, AcceptResult, ClaimResult, Ending, RunStore } from './run-store.ts'
 
 /** A worker says every few seconds that it lives; after so long a silence it is taken for dead. */
 export const silentWorkerMs = 12_000
@@ -44,13 +44,9 @@ export function createRedisRunStore(redis: Redis, options: { retainMs: number })
       return (await retry(runKeys, [rid, epoch])) as 'retried' | 'spent'
     },
     async end(ending) {
-      const { spec, epoch, homeChannel, entry } = ending
-      const { rid } = spec
-      const record = JSON.stringify(ending.end)
-      return (await end(
-        [keys.run(rid), keys.log(rid), keys.running, keys.outbox],
-        [rid, epoch, entry.seq, entry.count, record, entry.payload, homeChannel, channels.run(rid)],
-      )) as 'ended' | 'fenced' | 'gap' | 'missing'
+      const { rid } = ending.spec
+      const endKeys = [keys.run(rid), keys.log(rid), keys.running, keys.outbox]
+      return (await end(endKeys, endArguments(ending))) as 'ended' | 'fenced' | 'gap' | 'missing'
     },
     async cancel(spec, record, frames) {
       const { rid, tenant, provider } = spec
@@ -135,6 +131,12 @@ function acceptArguments({ spec, body, homeChannel, bufferSize, idempotency }: A
   const run = [rid, tenant, JSON.stringify(spec), body, homeChannel, provider]
   const key = [idempotency?.bodyDigest ?? '', idempotencyLifetimeMs]
   return [...run, bufferSize, listedRuns, spec.store ? '1' : '0', ...key, runIdTimeMs(rid)]
+}
+
+function endArguments({ spec, epoch, homeChannel, end, entry, isWhole }: Ending): ScriptArgument[] {
+  const { seq, count, payload } = entry
+  const told = [spec.rid, epoch, seq, count, JSON.stringify(end), payload]
+  return [...told, homeChannel, channels.run(spec.rid), isWhole === true ? '1' : '0']
 }
 
 function toAcceptResult([status, detail]: [AcceptResult['status'], (string | number)?]): AcceptResult {

@@ -37,6 +37,8 @@ export interface Ending {
   end: RunEnd
   /** The last frames, which were not appended before. */
   entry: LogEntry
+  /** The run answers in one piece, and the entry is all of it. */
+  isWhole?: boolean
 }
 
 /** All that the archive keeps of a run. */

@@ -80,7 +80,11 @@ async function run(planned: Scenario[], { targets }: BenchOptions): Promise<Repo
 
 /** Each with fresh processes, so that none inherits another's heap or backlog. */
 async function measureOnce(scenario: Scenario, name: TargetName): Promise<Measurement> {
-  const target = await startTarget(name, modelsFor(scenario))
+  const target = await startTarget(
+    name,
+    modelsFor(scenario),
+    scenario.kind === 'streams' ? scenario.streams : 0,
+  )
   try {
     return await measure(scenario, target, (text) => console.error(`  ${text}`))
   } finally {

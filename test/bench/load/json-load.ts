@@ -3,7 +3,8 @@ import { Client } from 'undici'
 
 import { report, toPercentiles, type JsonLoad, type LoadResult } from './messages.ts'
 
-const warmUpSeconds = 2
+/** Long enough for every process to have its hot paths compiled. */
+const warmUpSeconds = 5
 
 export async function runJsonLoad(load: JsonLoad): Promise<LoadResult> {
   return load.connections === 1 ? oneAfterTheOther(load) : manyAtOnce(load)
@@ -17,7 +18,7 @@ async function manyAtOnce(load: JsonLoad): Promise<LoadResult> {
   const { url, connections } = load
   const headers = { ...load.headers, 'content-type': 'application/json' }
   const options = { url, connections, headers, method: 'POST', body: body(load) } as const
-  await autocannon({ ...options, duration: Math.min(warmUpSeconds, load.seconds) })
+  await autocannon({ ...options, duration: warmUpSeconds })
   report({ type: 'window-start' })
   const result = await autocannon({ ...options, duration: load.seconds })
   report({ type: 'window-end', count: result['2xx'], seconds: result.duration })

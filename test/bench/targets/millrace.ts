@@ -9,7 +9,7 @@ import type { Gateway } from './start-target.ts'
 
 /** The gateway as production runs it: an API, a worker and a Redis, and with the archive on. */
 export async function startMillrace(
-  simulator: { baseUrl: string; models: string[] },
+  simulator: { baseUrl: string; models: string[]; streams: number },
   cleanup: AsyncDisposableStack,
 ): Promise<Gateway> {
   const directory = mkdtempSync(join(tmpdir(), 'millrace-bench-'))
@@ -41,8 +41,11 @@ export async function startMillrace(
   }
 }
 
-/** Its concurrency and buffer are wider than any scenario, so that only the machine is the limit. */
-function toConfig(archive: string, { baseUrl, models }: { baseUrl: string; models: string[] }): string {
+/** The default concurrency for whole answers; for streams, which last, as much as there are of them and some more. */
+function toConfig(
+  archive: string,
+  { baseUrl, models, streams }: { baseUrl: string; models: string[]; streams: number },
+): string {
   return JSON.stringify({
     storage: { driver: 'directory', path: archive },
     providers: {
@@ -50,7 +53,7 @@ function toConfig(archive: string, { baseUrl, models }: { baseUrl: string; model
         type: 'openai-compatible',
         base_url: baseUrl,
         keys: [{ value: 'bench' }],
-        concurrency: 20_000,
+        ...(streams > 0 && { concurrency: streams * 2 }),
         buffer_size: 50_000,
       },
     },

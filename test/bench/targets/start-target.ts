@@ -20,7 +20,7 @@ export interface Target {
 
 /** Starts in front of the simulator at `baseUrl` and hands requests for the models on to it. */
 export type StartGateway = (
-  simulator: { baseUrl: string; models: string[] },
+  simulator: { baseUrl: string; models: string[]; streams: number },
   cleanup: AsyncDisposableStack,
 ) => Promise<Gateway>
 
@@ -42,15 +42,18 @@ const gateways: Record<TargetName, StartGateway> = {
   portkey: startPortkey,
 }
 
-/** Resolves when the last of the models has answered a first request. Its caller stops it. */
-export async function startTarget(name: TargetName, models: string[]): Promise<Target> {
+/**
+ * `streams` is how many will be open at once, 0 for whole answers. Resolves when the last of the models
+ * has answered a first request. Its caller stops it.
+ */
+export async function startTarget(name: TargetName, models: string[], streams: number): Promise<Target> {
   await using cleanup = new AsyncDisposableStack()
   const port = await findFreePort()
   const program = join(import.meta.dirname, '../../../apps/simulator/main.ts')
   const simulator = startProcess('simulator', process.execPath, [program, '--port', String(port)])
   cleanup.defer(() => simulator.stop())
   const simulatorBaseUrl = `http://127.0.0.1:${port}/v1`
-  const gateway = await gateways[name]({ baseUrl: simulatorBaseUrl, models }, cleanup)
+  const gateway = await gateways[name]({ baseUrl: simulatorBaseUrl, models, streams }, cleanup)
 
   const url = `${gateway.baseUrl}/chat/completions`
   const headers = { authorization: 'Bearer bench', ...gateway.headers }
