@@ -111,6 +111,27 @@ export function spliceText(
   return result + text.slice(from)
 }
 
+/**
+ * The object's text with members of these names: a value in place of each that is there, and those that are missing
+ * in front; `undefined` if the text is no object.
+ */
+export function setTopLevelFields(
+  json: string,
+  values: Readonly<Record<string, unknown>>,
+): string | undefined {
+  const names = Object.keys(values)
+  const fields = findTopLevelFields(json, names)
+  if (fields === undefined) return undefined
+  const missing = names.filter((name) => !fields.some((field) => field.name === name))
+  const opening = json.indexOf('{') + 1
+  const isEmpty = /^\s*}/.test(json.slice(opening))
+  const added = missing.map((name) => `${JSON.stringify(name)}:${JSON.stringify(values[name])}`).join(',')
+  return spliceText(json, [
+    { start: opening, end: opening, text: added === '' || isEmpty ? added : `${added},` },
+    ...fields.map(({ name, start, end }) => ({ start, end, text: JSON.stringify(values[name]) })),
+  ])
+}
+
 /** The index after the closing quote, -1 if there is none. `at` is the opening quote. */
 function endOfString(json: string, at: number): number {
   let end = json.indexOf('"', at + 1)

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { findTopLevelFields, maxJsonDepth, spliceText } from '#libs/core'
+import { findTopLevelFields, maxJsonDepth, setTopLevelFields, spliceText } from '#libs/core'
 
 /** JSON text as people and machines write it: any value, any spacing, keys escaped or not. */
 function spell(value: unknown, space: string, escapeKeys: boolean): string {
@@ -109,5 +109,16 @@ describe('spliceText', () => {
     ]
     expect(spliceText('abcd', edits)).toBe('<aXd')
     expect(spliceText('abcd', [])).toBe('abcd')
+  })
+})
+
+describe('setting members', () => {
+  it('puts values in place of those that are there, and the others in front', () => {
+    const json = '{ "model":"a", "n":1.0, "\\u006dodel":"b" }'
+    expect(setTopLevelFields(json, { id: 'x', model: 'm' })).toBe(
+      '{"id":"x", "model":"m", "n":1.0, "\\u006dodel":"m" }',
+    )
+    expect(setTopLevelFields('{ }', { id: 'x', model: null })).toBe('{"id":"x","model":null }')
+    expect(setTopLevelFields('[1]', { id: 'x' })).toBeUndefined()
   })
 })

@@ -1,5 +1,5 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { anthropicMessages, anthropicTokenCount, estimateTokens } from '#libs/dialects'
+import { anthropicMessages, anthropicTokenCount, estimateAnthropicTokens } from '#libs/dialects'
 import { findProviderSpec } from '#libs/providers'
 import type { Run } from '#libs/runs'
 import { createRun } from '../create-run.ts'
@@ -51,7 +51,7 @@ async function countTokens(
   }
   return reply
     .header('x-millrace-token-count', 'estimate')
-    .send({ input_tokens: estimateTokens(request.body) })
+    .send({ input_tokens: estimateAnthropicTokens(request.body) })
 }
 
 /** An answer of which nothing is there yet, under a word that no complete one carries. */

@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { isJsonObject } from '#libs/core'
-import { openaiResponses, toInputItems } from '#libs/dialects'
+import { estimateResponsesTokens, openaiResponses, toInputItems } from '#libs/dialects'
 import { isEnded } from '#libs/runs'
 import { cancelRun } from '../cancel-run.ts'
 import { withConversation } from '../conversation.ts'
@@ -8,7 +8,6 @@ import { answerRun, awaitEnd, prepareRun, resumeRun } from '../create-run.ts'
 import { readCursor, readLastEventId } from '../cursor.ts'
 import { deleteRun } from '../delete-run.ts'
 import type { ApiDeps } from '../deps.ts'
-import { estimateTokens } from '../estimate-tokens.ts'
 import { notFound, readBody, type FoundRun } from '../find-run.ts'
 import { toPage } from '../input-items.ts'
 import { findResponse, toQueuedJson, toResponseJson } from '../response-object.ts'
@@ -31,7 +30,7 @@ export function responses(app: FastifyInstance, deps: ApiDeps): void {
 
   app.post(`${path}/input_tokens`, async (request) => {
     const json = await withConversation(deps, request.bodyText, request.caller.tenant)
-    return { object: 'response.input_tokens', input_tokens: estimateTokens(json) }
+    return { object: 'response.input_tokens', input_tokens: estimateResponsesTokens(json) }
   })
 
   app.get<ById>(`${path}/:id`, async (request, reply) => {

@@ -1,16 +1,10 @@
-import {
-  findTopLevelFields,
-  GatewayError,
-  isJsonObject,
-  spliceText,
-  type JsonField,
-  type Usage,
-} from '#libs/core'
+import { findTopLevelFields, spliceText, type JsonField, type Usage } from '#libs/core'
 import type { AnswerObserver, Dialect, FrameContext, RequestSummary } from '../dialect.ts'
 import { errorBody } from '../openai-chat/events.ts'
 import { toNativeRequest } from '../openai-chat/native-request.ts'
 import { readErrorEvent } from '../openai-chat/read-error-event.ts'
-import { checkName, isAbsent, refuse } from '../openai-chat/request/checks.ts'
+import { protocolError } from '../provider-json.ts'
+import { checkBody, checkName, isAbsent, refuse } from '../request/checks.ts'
 import { readUsage } from '../openai-chat/words.ts'
 
 export interface AnswerDialectOptions {
@@ -43,9 +37,7 @@ export function createAnswerDialect(options: AnswerDialectOptions): Dialect {
 }
 
 function readRequest(body: unknown, asks: string): RequestSummary {
-  if (!isJsonObject(body)) {
-    throw new GatewayError('invalid_request', 'The request body must be a JSON object.')
-  }
+  checkBody(body)
   if (isAbsent(body.model)) refuse('model', 'You must provide a model parameter.')
   checkName(body.model, 'model')
   if (isAbsent(body[asks])) refuse(asks, `Missing required parameter: '${asks}'.`)
@@ -89,8 +81,4 @@ function readField(json: string, fields: readonly JsonField[], name: string): un
   } catch (cause) {
     throw protocolError('The provider sent what is no valid JSON.', cause)
   }
-}
-
-function protocolError(message: string, cause?: unknown): GatewayError {
-  return new GatewayError('upstream_protocol_error', message, { cause })
 }

@@ -1,5 +1,6 @@
-import { GatewayError, isJsonObject, type Usage } from '#libs/core'
+import { isJsonObject, type Usage } from '#libs/core'
 import type { FrameContext } from '../dialect.ts'
+import { parseProviderJson } from '../provider-json.ts'
 import { emptyMessage } from './encoder.ts'
 import { toWireUsage } from './words.ts'
 
@@ -20,7 +21,7 @@ export function collect(frames: readonly string[], context: FrameContext, usage?
   const blocks = new Map<unknown, GrowingBlock>()
   let isCounted = false
   for (const frame of frames) {
-    const event = parseObject(frame)
+    const event = parseProviderJson(frame)
     switch (event.type) {
       case 'message_start':
         Object.assign(message, asObject(event.message))
@@ -50,7 +51,7 @@ const endFields = ['stop_reason', 'stop_sequence', 'stop_details', 'container']
 
 /** A whole answer told as a stream. What is no text of the model's stands in its block's start. */
 export function toFrames(answer: string, context: FrameContext): string[] {
-  const { content, usage, ...message } = parseObject(answer)
+  const { content, usage, ...message } = parseProviderJson(answer)
   const ends = Object.entries(message).filter(([name]) => endFields.includes(name))
   const start = {
     ...message,
@@ -152,16 +153,4 @@ function asArray(value: unknown): unknown[] {
 
 function asText(value: unknown): string {
   return typeof value === 'string' ? value : ''
-}
-
-function parseObject(frame: string): JsonObject {
-  let value: unknown
-  try {
-    value = JSON.parse(frame)
-  } catch (cause) {
-    throw new GatewayError('upstream_protocol_error', 'The provider sent an event that is no valid JSON.', {
-      cause,
-    })
-  }
-  return asObject(value)
 }

@@ -1,5 +1,6 @@
-import { findTopLevelFields, GatewayError, isJsonObject, spliceText, type FinishReason } from '#libs/core'
+import { findTopLevelFields, isJsonObject, spliceText, type FinishReason } from '#libs/core'
 import type { FrameContext, NativeObserver } from '../dialect.ts'
+import { parseProviderJson, protocolError, renameProviderJson } from '../provider-json.ts'
 import { readErrorEvent } from './errors.ts'
 import { readFinishReason, readUsage, toUsage, type WireUsage } from './words.ts'
 
@@ -20,7 +21,7 @@ export function createObserver(context: FrameContext): NativeObserver {
   let usage: WireUsage = {}
 
   function observeCarefully(name: string | undefined, data: string): string | undefined {
-    const event = parseObject(data)
+    const event = parseProviderJson(data)
     const type = typeof event.type === 'string' ? event.type : (name ?? '')
     if (type === 'ping') return undefined
     if (type === 'error') throw readErrorEvent(event)
@@ -52,7 +53,7 @@ export function createObserver(context: FrameContext): NativeObserver {
     },
 
     observeAnswer(json) {
-      const answer = parseObject(json)
+      const answer = parseProviderJson(json)
       if (answer.type === 'error') throw readErrorEvent(answer)
       if (!Array.isArray(answer.content)) throw protocolError('The provider answered without `content`.')
       usage = readUsage(answer.usage)
@@ -80,18 +81,7 @@ function nameStart(data: string, context: FrameContext): string {
 
 /** The message under our id and the name that was asked for. */
 function nameMessage(json: string, context: FrameContext): string {
-  const ours: Readonly<Record<string, string>> = { id: context.rid, model: context.model }
-  const fields = findTopLevelFields(json, Object.keys(ours)) ?? []
-  const missing = Object.keys(ours).filter((name) => !fields.some((field) => field.name === name))
-  const opening = json.indexOf('{') + 1
-  return spliceText(json, [
-    ...missing.map((name) => ({
-      start: opening,
-      end: opening,
-      text: `${JSON.stringify(name)}:${JSON.stringify(ours[name])},`,
-    })),
-    ...fields.map(({ name, start, end }) => ({ start, end, text: JSON.stringify(ours[name]) })),
-  ])
+  return renameProviderJson(json, { id: context.rid, model: context.model })
 }
 
 function beginWithType(type: string, data: string): string {
@@ -99,19 +89,4 @@ function beginWithType(type: string, data: string): string {
   if (data.startsWith(opening)) return data
   const others = (findTopLevelFields(data) ?? []).filter(({ name }) => name !== 'type')
   return `${opening}${others.map(({ keyStart, end }) => `,${data.slice(keyStart, end)}`).join('')}}`
-}
-
-function parseObject(json: string): Record<string, unknown> {
-  let value: unknown
-  try {
-    value = JSON.parse(json)
-  } catch (cause) {
-    throw protocolError('The provider sent what is no valid JSON.', cause)
-  }
-  if (!isJsonObject(value)) throw protocolError('The provider sent what is no JSON object.')
-  return value
-}
-
-function protocolError(message: string, cause?: unknown): GatewayError {
-  return new GatewayError('upstream_protocol_error', message, { cause })
 }

@@ -1,5 +1,6 @@
-import { GatewayError, isJsonObject, type Usage } from '#libs/core'
+import { isJsonObject, type Usage } from '#libs/core'
 import type { FrameContext } from '../dialect.ts'
+import { parseProviderJson } from '../provider-json.ts'
 import { toWireUsage } from './words.ts'
 
 type JsonObject = Record<string, unknown>
@@ -12,7 +13,7 @@ export function collect(frames: readonly string[], context: FrameContext, usage?
   let answer: JsonObject = {}
   const candidates = new Map<unknown, JsonObject>()
   for (const frame of frames) {
-    const { candidates: told, ...others } = parseFrame(frame)
+    const { candidates: told, ...others } = parseProviderJson(frame)
     if (others.error) continue
     answer = { ...answer, ...others }
     for (const candidate of Array.isArray(told) ? told : []) {
@@ -79,10 +80,4 @@ function concatLists(known: unknown, told: JsonObject): JsonObject {
     result[name] = Array.isArray(before) && Array.isArray(value) ? [...before, ...value] : value
   }
   return result
-}
-
-function parseFrame(frame: string): JsonObject {
-  const value: unknown = JSON.parse(frame)
-  if (isJsonObject(value)) return value
-  throw new GatewayError('upstream_protocol_error', 'The provider sent a chunk that is no JSON object.')
 }

@@ -1,5 +1,6 @@
 import { findTopLevelFields, GatewayError, isJsonObject, spliceText, type FinishReason } from '#libs/core'
 import type { FrameContext, NativeObserver } from '../dialect.ts'
+import { parseProviderJson, protocolError } from '../provider-json.ts'
 import { readFinishReason, readUsage } from './words.ts'
 
 /** What a chunk must be parsed for. Text of the model can't look like it: inside a string the quotes are escaped. */
@@ -17,7 +18,7 @@ export function createObserver({ rid }: FrameContext): NativeObserver {
   let toldUsage: string | undefined
 
   function observeCarefully(json: string): string {
-    const chunk = parseObject(json)
+    const chunk = parseProviderJson(json)
     if (chunk.error) throw readError(chunk.error)
     finish ??= readFinish(chunk)
     const fields = findTopLevelFields(json, ['responseId']) ?? []
@@ -49,7 +50,7 @@ export function createObserver({ rid }: FrameContext): NativeObserver {
       // A line break between two tokens is as good as a space, and a frame is one line.
       const data = /[\r\n]/.test(text) ? text.replaceAll(/[\r\n]+/g, ' ') : text
       if (data.trim() === '') return undefined
-      if (event === 'error') throw readError(parseObject(data).error)
+      if (event === 'error') throw readError(parseProviderJson(data).error)
       if (data.includes('"usageMetadata"')) toldUsage = data
       if (tail !== undefined && data.endsWith(tail) && !notable.test(data)) {
         return `${data.slice(0, -tail.length)},${ourId}}`
@@ -58,7 +59,7 @@ export function createObserver({ rid }: FrameContext): NativeObserver {
     },
 
     observeAnswer(json) {
-      const answer = parseObject(json)
+      const answer = parseProviderJson(json)
       if (!answer.error && !Array.isArray(answer.candidates) && !isJsonObject(answer.promptFeedback)) {
         throw protocolError('The provider answered without `candidates`.')
       }
@@ -70,7 +71,8 @@ export function createObserver({ rid }: FrameContext): NativeObserver {
       return false
     },
     get observation() {
-      const usage = toldUsage === undefined ? undefined : readUsage(parseObject(toldUsage).usageMetadata)
+      const usage =
+        toldUsage === undefined ? undefined : readUsage(parseProviderJson(toldUsage).usageMetadata)
       return { finish, usage }
     },
   }
@@ -100,19 +102,4 @@ function readError(error: unknown): GatewayError {
       ...(typeof code === 'number' && { code: String(code) }),
     },
   })
-}
-
-function parseObject(json: string): Record<string, unknown> {
-  let value: unknown
-  try {
-    value = JSON.parse(json)
-  } catch (cause) {
-    throw protocolError('The provider sent what is no valid JSON.', cause)
-  }
-  if (!isJsonObject(value)) throw protocolError('The provider sent what is no JSON object.')
-  return value
-}
-
-function protocolError(message: string, cause?: unknown): GatewayError {
-  return new GatewayError('upstream_protocol_error', message, { cause })
 }

@@ -1,5 +1,6 @@
-import { GatewayError, isJsonObject, type Usage } from '#libs/core'
+import { isJsonObject, type Usage } from '#libs/core'
 import type { FrameContext } from '../dialect.ts'
+import { parseProviderJson } from '../provider-json.ts'
 import { chunkEnd, createChunkWriter } from './chunk.ts'
 import { toWireUsage } from './words.ts'
 
@@ -16,7 +17,7 @@ export function collect(frames: readonly string[], context: FrameContext, usage?
   const extras = createObject()
   const choices = new Map<unknown, JsonObject>()
   for (const frame of frames) {
-    const chunk = parseFrame(frame)
+    const chunk = parseProviderJson(frame)
     if (chunk.error) continue
     for (const [name, value] of Object.entries(chunk)) {
       if (name !== 'choices' && name !== 'sequence_number' && name !== 'obfuscation' && value !== null) {
@@ -46,7 +47,7 @@ export function collect(frames: readonly string[], context: FrameContext, usage?
 /** A whole answer told as a stream: of each choice its role, all it says, and why it ended. */
 export function toFrames(answer: string, context: FrameContext): string[] {
   const writeChunk = createChunkWriter(context)
-  const { id: _id, object: _object, created: _created, model: _model, ...body } = parseFrame(answer)
+  const { id: _id, object: _object, created: _created, model: _model, ...body } = parseProviderJson(answer)
   const { choices, usage, ...others } = body
   const frames: string[] = []
   for (const choice of Array.isArray(choices) ? choices : []) {
@@ -148,19 +149,4 @@ function withoutIndex(call: unknown): unknown {
 
 function createObject(): JsonObject {
   return Object.create(null) as JsonObject
-}
-
-function parseFrame(frame: string): JsonObject {
-  let value: unknown
-  try {
-    value = JSON.parse(frame)
-  } catch (cause) {
-    throw new GatewayError('upstream_protocol_error', 'The provider sent a chunk that is no valid JSON.', {
-      cause,
-    })
-  }
-  if (!isJsonObject(value)) {
-    throw new GatewayError('upstream_protocol_error', 'The provider sent a chunk that is no JSON object.')
-  }
-  return value
 }

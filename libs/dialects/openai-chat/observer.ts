@@ -2,12 +2,12 @@ import {
   findTopLevelFields,
   GatewayError,
   isJsonObject,
-  spliceText,
   type FinishReason,
   type JsonField,
   type Usage,
 } from '#libs/core'
 import type { FrameContext, NativeObserver } from '../dialect.ts'
+import { parseProviderJson, protocolError, renameProviderJson } from '../provider-json.ts'
 import { chunkOpening } from './chunk.ts'
 import { readErrorEvent } from './read-error-event.ts'
 import { createToolCallIds } from './tool-call-ids.ts'
@@ -63,14 +63,14 @@ export function createObserver(context: FrameContext, object?: string): NativeOb
     },
 
     observeAnswer(json) {
-      const { fields, value: answer } = readObject(json)
+      const answer = parseProviderJson(json)
       if (answer.error) throw readErrorEvent(answer)
       if (!Array.isArray(answer.choices)) throw protocolError('The provider answered without `choices`.')
       usage = readUsage(answer.usage)
       finish = readFinish(answer.choices)
       ended = true
-      const mended = mendFinishReasons(answer.choices) ? JSON.stringify(answer.choices) : undefined
-      return nameAnswer(json, fields, context, mended)
+      const mended = mendFinishReasons(answer.choices) ? { choices: answer.choices } : {}
+      return renameProviderJson(json, { id: context.rid, model: context.model, ...mended })
     },
 
     get ended() {
@@ -133,33 +133,6 @@ function isOurs(field: JsonField): boolean {
   return field.name === 'sequence_number' || replacedFields.includes(field.name)
 }
 
-/** The answer under our id and the name that was asked for. */
-function nameAnswer(
-  json: string,
-  fields: readonly JsonField[],
-  context: FrameContext,
-  mendedChoices?: string,
-): string {
-  const ours: Readonly<Record<string, string>> = {
-    id: JSON.stringify(context.rid),
-    model: JSON.stringify(context.model),
-    ...(mendedChoices !== undefined && { choices: mendedChoices }),
-  }
-  const missing = Object.entries(ours).filter(([name]) => !fields.some((field) => field.name === name))
-  const opening = json.indexOf('{') + 1
-  return spliceText(json, [
-    ...missing.map(([name, text]) => ({
-      start: opening,
-      end: opening,
-      text: `${JSON.stringify(name)}:${text},`,
-    })),
-    ...fields.flatMap(({ name, start, end }) => {
-      const text = Object.hasOwn(ours, name) ? ours[name] : undefined
-      return text === undefined ? [] : [{ start, end, text }]
-    }),
-  ])
-}
-
 function readFinish(choices: readonly unknown[]): FinishReason | undefined {
   for (const choice of choices) {
     if (isJsonObject(choice) && typeof choice.finish_reason === 'string' && choice.finish_reason !== '') {
@@ -170,12 +143,7 @@ function readFinish(choices: readonly unknown[]): FinishReason | undefined {
 }
 
 function readObject(json: string): { fields: JsonField[]; value: Record<string, unknown> } {
-  const value = parseOr(json, undefined)
-  const fields = findTopLevelFields(json)
-  if (fields === undefined || !isJsonObject(value)) {
-    throw protocolError('The provider sent what is no JSON object.')
-  }
-  return { fields, value }
+  return { value: parseProviderJson(json), fields: findTopLevelFields(json) ?? [] }
 }
 
 function parseOr(json: string, otherwise: unknown): unknown {
@@ -184,8 +152,4 @@ function parseOr(json: string, otherwise: unknown): unknown {
   } catch {
     return otherwise
   }
-}
-
-function protocolError(message: string): GatewayError {
-  return new GatewayError('upstream_protocol_error', message)
 }

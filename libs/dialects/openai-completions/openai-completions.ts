@@ -1,9 +1,9 @@
-import { GatewayError, isJsonObject } from '#libs/core'
+import { isJsonObject } from '#libs/core'
 import type { RequestSummary, StreamDialect } from '../dialect.ts'
 import { errorBody, errorFrames, streamEnd, toEvent } from '../openai-chat/events.ts'
 import { createObserver } from '../openai-chat/observer.ts'
 import { toNativeRequest } from '../openai-chat/native-request.ts'
-import { checkBoolean, checkName, isAbsent, refuse } from '../openai-chat/request/checks.ts'
+import { checkBody, checkBoolean, checkName, isAbsent, refuse } from '../request/checks.ts'
 import { collect, toFrames } from './collect.ts'
 
 /** OpenAI's older `POST /v1/completions`, where a prompt is a text. Its stream is that of the chat, but for the object. */
@@ -24,9 +24,7 @@ export const openaiCompletions: StreamDialect = {
 }
 
 function readRequest(body: unknown): RequestSummary {
-  if (!isJsonObject(body)) {
-    throw new GatewayError('invalid_request', 'The request body must be a JSON object.')
-  }
+  checkBody(body)
   if (isAbsent(body.model)) refuse('model', 'You must provide a model parameter.')
   checkName(body.model, 'model')
   if (isAbsent(body.prompt)) refuse('prompt', "Missing required parameter: 'prompt'.")

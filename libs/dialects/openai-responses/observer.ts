@@ -9,6 +9,7 @@ import {
   type Usage,
 } from '#libs/core'
 import type { FrameContext, NativeObserver } from '../dialect.ts'
+import { parseProviderJson, protocolError, renameProviderJson } from '../provider-json.ts'
 import { readFields } from './response-object.ts'
 import { isTerminalType, isToolCall, readFinish, readType, readUsage } from './words.ts'
 
@@ -30,8 +31,7 @@ export function createObserver(context: FrameContext): NativeObserver {
 
   /** From a whole response, with which an answer ends. */
   function learn(json: string, type?: string): JsonObject {
-    const response = parse(json)
-    if (!isJsonObject(response)) throw protocolError('The provider sent what is no JSON object.')
+    const response = parseProviderJson(json)
     const { status, error, output } = response
     if (status === 'failed' || type === 'response.failed') throw toProviderError(error)
     const callsTools = Array.isArray(output) && output.some(isToolCall)
@@ -83,21 +83,7 @@ function createRename(context: FrameContext): (response: string) => string {
     ...(background === true && { background }),
     ...(typeof previous === 'string' && isRunId(previous) && { previous_response_id: previous }),
   }
-  const names = Object.keys(ours)
-  return (json) => {
-    const fields = findTopLevelFields(json, names)
-    if (fields === undefined) throw protocolError('The provider sent a response that is no JSON object.')
-    const missing = names.filter((name) => !fields.some((field) => field.name === name))
-    const opening = json.indexOf('{') + 1
-    return spliceText(json, [
-      ...missing.map((name) => ({
-        start: opening,
-        end: opening,
-        text: `${JSON.stringify(name)}:${JSON.stringify(ours[name])},`,
-      })),
-      ...fields.map(({ name, start, end }) => ({ start, end, text: JSON.stringify(ours[name]) })),
-    ])
-  }
+  return (json) => renameProviderJson(json, ours)
 }
 
 function renumberDelta(data: string, seq: number): string {
@@ -159,8 +145,4 @@ function parse(json: string): unknown {
   } catch {
     return undefined
   }
-}
-
-function protocolError(message: string): GatewayError {
-  return new GatewayError('upstream_protocol_error', message)
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { anthropicTokenCount, estimateTokens } from '#libs/dialects'
+import { anthropicTokenCount, estimateAnthropicTokens } from '#libs/dialects'
 import { decode, dialect, failure } from './judge.ts'
 
 const messages = [{ role: 'user', content: 'hi' }]
@@ -239,9 +239,9 @@ describe('decoding a request', () => {
 
 it('an estimate grows with the text and not with the bytes of an image', () => {
   const image = { type: 'image', source: { type: 'base64', media_type: 'image/png', data: 'A'.repeat(1e6) } }
-  const short = estimateTokens(valid)
+  const short = estimateAnthropicTokens(valid)
   expect(short).toBeGreaterThan(0)
   expect(short).toBeLessThan(20)
-  expect(estimateTokens({ ...valid, system: 'word '.repeat(1000) })).toBeGreaterThan(1000)
-  expect(estimateTokens({ messages: [{ role: 'user', content: [image] }] })).toBeLessThan(2000)
+  expect(estimateAnthropicTokens({ ...valid, system: 'word '.repeat(1000) })).toBeGreaterThan(1000)
+  expect(estimateAnthropicTokens({ messages: [{ role: 'user', content: [image] }] })).toBeLessThan(2000)
 })

@@ -244,7 +244,8 @@ describe('a Gemini request in canonical words', () => {
 })
 
 it('the estimate of tokens goes by the texts and counts files by the piece', () => {
-  const parts = [{ text: 'a'.repeat(40) }, { inlineData: { mimeType: 'image/png', data: 'A'.repeat(4000) } }]
-  expect(estimateGeminiTokens({ contents: [{ role: 'user', parts }] })).toBe(268)
-  expect(estimateGeminiTokens({ generateContentRequest: { contents: [{ parts }] } })).toBe(268)
+  const file = { inlineData: { mimeType: 'image/png', data: 'A'.repeat(40_000) } }
+  const contents = [{ role: 'user', parts: [{ text: 'a'.repeat(400) }, file] }]
+  expect(estimateGeminiTokens({ contents })).toBe(1106)
+  expect(estimateGeminiTokens({ generateContentRequest: { contents } })).toBe(1106)
 })

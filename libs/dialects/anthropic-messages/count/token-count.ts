@@ -1,5 +1,6 @@
 import { GatewayError, isJsonObject } from '#libs/core'
 import type { Dialect } from '../../dialect.ts'
+import { estimateTokens } from '../../estimate-tokens.ts'
 import { anthropicMessages } from '../anthropic-messages.ts'
 import { readPrompt } from '../request/read-request.ts'
 
@@ -25,6 +26,12 @@ export const anthropicTokenCount: Dialect = {
   toNativeRequest: (json, context) => anthropicMessages.toNativeRequest(json, context),
   errorBody: (error) => anthropicMessages.errorBody(error),
   errorStatus: (error) => anthropicMessages.errorStatus?.(error) ?? error.status,
+}
+
+/** About how many tokens a request has, for models whose provider can't be asked. */
+export function estimateAnthropicTokens(body: unknown): number {
+  const { system, messages, tools } = isJsonObject(body) ? body : {}
+  return estimateTokens(system, messages, tools)
 }
 
 function isCount(json: string): boolean {

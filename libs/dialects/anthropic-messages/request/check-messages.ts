@@ -1,11 +1,13 @@
 import {
   checkArray,
+  checkContent,
   checkName,
   checkObject,
+  checkRole,
   isAbsent,
   refuse,
   refuseType,
-} from '../../openai-chat/request/checks.ts'
+} from '../../request/checks.ts'
 
 type JsonObject = Record<string, unknown>
 
@@ -40,36 +42,22 @@ export function checkMessages(messages: unknown): void {
   for (const [index, message] of messages.entries()) {
     const param = `messages[${index}]`
     checkObject(message, param)
-    const { role, content } = message
-    if (typeof role !== 'string') refuseType(`${param}.role`, 'a string', role)
-    if (!roles.includes(role)) {
-      refuse(
-        `${param}.role`,
-        `${param}.role: expected one of ${roles.join(', ')}, got '${role.slice(0, 64)}'.`,
-      )
-    }
-    checkContent(content, `${param}.content`)
+    checkRole(message.role, roles, param)
+    checkContent(message.content, `${param}.content`, checkBlock)
   }
 }
 
 export function checkSystem(system: unknown): void {
-  if (!isAbsent(system)) checkContent(system, 'system')
+  if (!isAbsent(system)) checkContent(system, 'system', checkBlock)
 }
 
-function checkContent(content: unknown, param: string): void {
-  if (typeof content === 'string') return
-  if (!Array.isArray(content)) refuseType(param, 'a string or an array of blocks', content)
-  for (const [index, block] of content.entries()) checkBlock(block, `${param}[${index}]`)
-}
-
-function checkBlock(block: unknown, param: string): void {
-  checkObject(block, param)
-  const { type } = block
-  if (typeof type !== 'string') refuseType(`${param}.type`, 'a string', type)
+function checkBlock(block: JsonObject, type: string, param: string): void {
   checkTexts(block, Object.hasOwn(requiredTexts, type) ? requiredTexts[type] : undefined, param)
   if (type === 'image' || type === 'document') checkSource(block.source, `${param}.source`)
   else if (type === 'tool_use') checkName(block.name, `${param}.name`)
-  else if (type === 'tool_result' && !isAbsent(block.content)) checkContent(block.content, `${param}.content`)
+  else if (type === 'tool_result' && !isAbsent(block.content)) {
+    checkContent(block.content, `${param}.content`, checkBlock)
+  }
 }
 
 /** Web addresses are the provider's to fetch, not ours. */

@@ -7,7 +7,7 @@ import {
   type Message,
   type TextContent,
 } from '#libs/core'
-import { refuse } from '../../openai-chat/request/checks.ts'
+import { refuse } from '../../request/checks.ts'
 import type { Block, DocumentBlock, Source, ToolResultBlock, WireMessage } from './messages-body.ts'
 
 /**

@@ -5,7 +5,7 @@ import {
   type Tool,
   type ToolChoice,
 } from '#libs/core'
-import { isAbsent, refuse } from '../../openai-chat/request/checks.ts'
+import { isAbsent, refuse } from '../../request/checks.ts'
 import { decodeMessages, decodeTexts, readCacheMarker } from './decode-messages.ts'
 import type { MessagesBody, WireTool } from './messages-body.ts'
 import { readRequest } from './read-request.ts'

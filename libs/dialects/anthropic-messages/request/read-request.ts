@@ -1,7 +1,8 @@
-import { GatewayError, isJsonObject } from '#libs/core'
+import { isJsonObject } from '#libs/core'
 import type { RequestSummary } from '../../dialect.ts'
 import {
   checkArray,
+  checkBody,
   checkBoolean,
   checkName,
   checkNumber,
@@ -9,15 +10,14 @@ import {
   checkSchema,
   checkString,
   isAbsent,
+  mostTokens,
   refuse,
   refuseType,
-} from '../../openai-chat/request/checks.ts'
+} from '../../request/checks.ts'
 import { checkMessages, checkSystem } from './check-messages.ts'
 
 type JsonObject = Record<string, unknown>
 
-/** A provider counts tokens in 32 bits at most; what is more is a mistake. */
-const mostTokens = 2 ** 31 - 1
 const maxStopSequences = 64
 
 const objects = ['metadata', 'thinking', 'output_config', 'cache_control']
@@ -46,9 +46,7 @@ export function readRequest(body: unknown): RequestSummary {
 
 /** The same for a body that asks for no answer: what of it makes the prompt. */
 export function readPrompt(body: unknown): RequestSummary {
-  if (!isJsonObject(body)) {
-    throw new GatewayError('invalid_request', 'The request body must be a JSON object.')
-  }
+  checkBody(body)
   if (isAbsent(body.model)) refuse('model', 'model: Field required')
   checkName(body.model, 'model')
   checkMessages(body.messages)

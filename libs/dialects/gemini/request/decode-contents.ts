@@ -1,5 +1,6 @@
 import type { AssistantContent, Content, Message, TextContent } from '#libs/core'
-import { refuse, type GeminiContent, type GeminiPart } from './gemini-body.ts'
+import { refuse } from '../../request/checks.ts'
+import type { GeminiContent, GeminiPart } from './gemini-body.ts'
 
 type FunctionResponse = NonNullable<GeminiPart['functionResponse']>
 type OpenCalls = ReturnType<typeof createOpenCalls>

@@ -5,8 +5,9 @@ import {
   type Tool,
   type ToolChoice,
 } from '#libs/core'
+import { refuse } from '../../request/checks.ts'
 import { decodeContents, decodeSystem } from './decode-contents.ts'
-import { parseBody, refuse, type GeminiBody } from './gemini-body.ts'
+import { parseBody, type GeminiBody } from './gemini-body.ts'
 import { toJsonSchema } from './to-json-schema.ts'
 
 /**

@@ -1,5 +1,6 @@
 import { z } from 'zod'
-import { GatewayError, isJsonObject } from '#libs/core'
+import { isJsonObject } from '#libs/core'
+import { checkBody, refuse } from '../../request/checks.ts'
 
 /**
  * A generateContent request as far as the gateway reads it. Everything else passes: the provider may know it.
@@ -104,7 +105,7 @@ export type GeminiPart = z.output<typeof part>
 
 /** Throws `invalid_request` for the first thing that can't be meant, with its path as `param`. */
 export function parseBody(value: unknown): GeminiBody {
-  if (!isJsonObject(value)) refuse('', 'The request body must be a JSON object.')
+  checkBody(value)
   const result = body.safeParse(value)
   if (result.success) return result.data
   const [issue] = result.error.issues
@@ -113,9 +114,4 @@ export function parseBody(value: unknown): GeminiBody {
     '',
   )
   refuse(param, `Invalid '${param}': ${issue?.message ?? 'it cannot be read'}.`)
-}
-
-/** Refuses the request because of the field `param`. */
-export function refuse(param: string, message: string): never {
-  throw new GatewayError('invalid_request', message, param === '' ? {} : { param })
 }

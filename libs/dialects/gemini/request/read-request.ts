@@ -1,5 +1,6 @@
 import type { RequestSummary } from '../../dialect.ts'
-import { parseBody, refuse } from './gemini-body.ts'
+import { refuse } from '../../request/checks.ts'
+import { parseBody } from './gemini-body.ts'
 
 const longestName = 256
 

@@ -1,4 +1,15 @@
-import { checkArray, checkName, checkObject, isAbsent, refuse, refuseType } from './checks.ts'
+import {
+  checkArray,
+  checkContent,
+  checkName,
+  checkObject,
+  checkRole,
+  checkText,
+  isAbsent,
+  refuse,
+  refuseType,
+} from '../../request/checks.ts'
+import { checkMedia } from '../../request/media.ts'
 
 type JsonObject = Record<string, unknown>
 
@@ -28,30 +39,17 @@ export function checkMessages(messages: unknown): void {
 function checkMessage(message: unknown, param: string): void {
   checkObject(message, param)
   const { role, content } = message
-  if (typeof role !== 'string') refuseType(`${param}.role`, 'a string', role)
-  if (!roles.includes(role)) {
-    const allowed = roles.map((name) => `'${name}'`).join(', ')
-    refuse(`${param}.role`, `Invalid value: '${role.slice(0, 64)}'. Supported values are: ${allowed}.`)
-  }
+  checkRole(role, roles, param)
   // An assistant's turn may consist of tool calls, and a function may have nothing to say.
   if (!(isAbsent(content) && (role === 'assistant' || role === 'function'))) {
-    checkContent(content, `${param}.content`)
+    checkContent(content, `${param}.content`, checkPart)
   }
   if (role === 'assistant') checkToolCalls(message.tool_calls, `${param}.tool_calls`)
   if (role === 'tool') checkText(message, 'tool_call_id', param)
   if (role === 'function') checkName(message.name, `${param}.name`)
 }
 
-function checkContent(content: unknown, param: string): void {
-  if (typeof content === 'string') return
-  if (!Array.isArray(content)) refuseType(param, 'a string or an array of parts', content)
-  for (const [index, part] of content.entries()) checkPart(part, `${param}[${index}]`)
-}
-
-function checkPart(part: unknown, param: string): void {
-  checkObject(part, param)
-  const { type } = part
-  if (typeof type !== 'string') refuseType(`${param}.type`, 'a string', type)
+function checkPart(part: JsonObject, type: string, param: string): void {
   if (type === 'text' || type === 'refusal') checkText(part, type, param)
   else if (Object.hasOwn(mediaParts, type)) checkMedia(part[type], `${param}.${type}`, mediaParts[type] ?? '')
   else if (type === 'input_audio') {
@@ -59,25 +57,6 @@ function checkPart(part: unknown, param: string): void {
     checkText(part.input_audio, 'data', `${param}.input_audio`)
     checkText(part.input_audio, 'format', `${param}.input_audio`)
   } else if (type === 'file') checkObject(part.file, `${param}.file`)
-}
-
-/** Refuses an object without the text `name`. */
-export function checkText(object: JsonObject, name: string, param: string): void {
-  if (typeof object[name] !== 'string') refuseType(`${param}.${name}`, 'a string', object[name])
-}
-
-/** Some servers take the URL itself where OpenAI wants it in an object, so both pass. */
-export function checkMedia(value: unknown, param: string, kind: string): void {
-  if (typeof value !== 'string') checkObject(value, param)
-  const url = typeof value === 'string' ? value : value.url
-  if (typeof url !== 'string') refuseType(`${param}.url`, 'a string', url)
-  const start = url.slice(0, 16).toLowerCase()
-  if (['https://', 'http://', `data:${kind}/`].every((prefix) => !start.startsWith(prefix))) {
-    refuse(
-      typeof value === 'string' ? param : `${param}.url`,
-      `Invalid URL: expected one that starts with 'https://', 'http://' or 'data:${kind}/'.`,
-    )
-  }
 }
 
 function checkToolCalls(calls: unknown, param: string): void {

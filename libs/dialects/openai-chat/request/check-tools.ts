@@ -1,5 +1,13 @@
 import { isJsonObject } from '#libs/core'
-import { checkArray, checkName, checkObject, checkSchema, isAbsent, refuse, refuseType } from './checks.ts'
+import {
+  checkArray,
+  checkName,
+  checkObject,
+  checkSchema,
+  isAbsent,
+  refuse,
+  refuseType,
+} from '../../request/checks.ts'
 
 type JsonObject = Record<string, unknown>
 

@@ -3,12 +3,12 @@ import {
   type AssistantContent,
   type CacheMarker,
   type Content,
-  type MediaSource,
   type Message,
   type TextContent,
 } from '#libs/core'
-import type { ChatMedia, ChatMessage, ChatPart, ChatToolCall } from './chat-body.ts'
-import { refuse } from './checks.ts'
+import type { ChatMessage, ChatPart, ChatToolCall } from './chat-body.ts'
+import { refuse } from '../../request/checks.ts'
+import { decodeMedia } from '../../request/media.ts'
 
 /**
  * The conversation in canonical words: system and developer messages in `system`, wherever they stood. Refuses a
@@ -160,18 +160,6 @@ function decodeFile(file: Extract<ChatPart, { type: 'file' }>['file'], param: st
     ? decodeMedia(file.file_data, `${param}.file_data`)
     : { source: { data: file.file_data } }
   return { type: 'file', ...media, ...filename }
-}
-
-/** A `data:` URL becomes its bytes, any other stays a reference. */
-export function decodeMedia(media: ChatMedia, param: string): { source: MediaSource; mediaType?: string } {
-  const url = typeof media === 'string' ? media : media.url
-  if (!/^data:/i.test(url)) return { source: { url } }
-  const comma = url.indexOf(',')
-  const [mediaType = '', ...parameters] = url.slice('data:'.length, comma).split(';')
-  if (comma === -1 || parameters.at(-1)?.toLowerCase() !== 'base64') {
-    refuse(param, "Invalid data URL: expected 'data:<media type>;base64,<data>'.")
-  }
-  return { source: { data: url.slice(comma + 1) }, mediaType: mediaType.toLowerCase() }
 }
 
 function toParts(content: string | ChatPart[]): ChatPart[] {

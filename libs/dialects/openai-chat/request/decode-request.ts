@@ -1,5 +1,5 @@
 import type { CanonicalRequest, ResponseFormat, Tool, ToolChoice } from '#libs/core'
-import { isAbsent, refuse } from './checks.ts'
+import { isAbsent, refuse } from '../../request/checks.ts'
 import { decodeMessages, readCacheMarker } from './decode-messages.ts'
 import { readRequest } from './read-request.ts'
 import type { ChatBody, ChatTool } from './chat-body.ts'

@@ -1,8 +1,9 @@
-import { GatewayError, isJsonObject } from '#libs/core'
+import { isJsonObject } from '#libs/core'
 import type { RequestSummary } from '../../dialect.ts'
 import { checkMessages } from './check-messages.ts'
 import { checkTools } from './check-tools.ts'
 import {
+  checkBody,
   checkBoolean,
   checkName,
   checkNumber,
@@ -10,14 +11,13 @@ import {
   checkSchema,
   checkString,
   isAbsent,
+  mostTokens,
   refuse,
   refuseType,
-} from './checks.ts'
+} from '../../request/checks.ts'
+import { readMetadata } from '../../request/metadata.ts'
 
 type JsonObject = Record<string, unknown>
-
-/** A provider counts tokens in 32 bits at most; what is more is a mistake. */
-const maxTokens = 2 ** 31 - 1
 
 const booleans = ['stream', 'store', 'logprobs', 'parallel_tool_calls']
 const strings = [
@@ -34,8 +34,8 @@ const numbers: Readonly<Record<string, { min: number; max: number; isInteger?: b
   frequency_penalty: { min: -2, max: 2 },
   presence_penalty: { min: -2, max: 2 },
   n: { min: 1, max: 128, isInteger: true },
-  max_tokens: { min: 1, max: maxTokens, isInteger: true },
-  max_completion_tokens: { min: 1, max: maxTokens, isInteger: true },
+  max_tokens: { min: 1, max: mostTokens, isInteger: true },
+  max_completion_tokens: { min: 1, max: mostTokens, isInteger: true },
   top_logprobs: { min: 0, max: 20, isInteger: true },
   seed: { min: -(2 ** 63), max: 2 ** 63, isInteger: true },
 }
@@ -45,9 +45,7 @@ const numbers: Readonly<Record<string, { min: number; max: number; isInteger?: b
  * Fields that we don't know pass. It is on the path of every request, so it looks only where it must.
  */
 export function readRequest(body: unknown): RequestSummary {
-  if (!isJsonObject(body)) {
-    throw new GatewayError('invalid_request', 'The request body must be a JSON object.')
-  }
+  checkBody(body)
   if (isAbsent(body.model)) refuse('model', 'You must provide a model parameter.')
   checkName(body.model, 'model')
   checkMessages(body.messages)
@@ -99,25 +97,4 @@ function checkResponseFormat(format: unknown): void {
   checkObject(format.json_schema, 'response_format.json_schema')
   checkName(format.json_schema.name, 'response_format.json_schema.name')
   checkSchema(format.json_schema.schema, 'response_format.json_schema.schema')
-}
-
-/** The pairs that a client keeps with its run: 16 at most, and short. */
-export function readMetadata(metadata: unknown): Record<string, string> {
-  if (isAbsent(metadata)) return {}
-  checkObject(metadata, 'metadata')
-  const pairs = Object.entries(metadata)
-  if (pairs.length > 16)
-    refuse('metadata', `Invalid 'metadata': expected at most 16 pairs, got ${pairs.length}.`)
-  for (const [key, value] of pairs) {
-    const isKey = key !== '' && key.length <= 64 && !/\p{Cc}/u.test(key)
-    if (!isKey)
-      refuse(
-        'metadata',
-        "Invalid 'metadata': keys have 1 to 64 characters, none of them a control character.",
-      )
-    if (typeof value !== 'string') refuseType(`metadata.${key}`, 'a string', value)
-    if (value.length > 512)
-      refuse(`metadata.${key}`, `Invalid 'metadata.${key}': expected at most 512 characters.`)
-  }
-  return Object.fromEntries(pairs) as Record<string, string>
 }

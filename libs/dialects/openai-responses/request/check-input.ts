@@ -1,12 +1,15 @@
-import { checkMedia, checkText } from '../../openai-chat/request/check-messages.ts'
 import {
   checkArray,
+  checkContent,
   checkName,
   checkObject,
+  checkRole,
+  checkText,
   isAbsent,
   refuse,
   refuseType,
-} from '../../openai-chat/request/checks.ts'
+} from '../../request/checks.ts'
+import { checkMedia } from '../../request/media.ts'
 
 type JsonObject = Record<string, unknown>
 
@@ -36,7 +39,7 @@ function checkItem(item: unknown, param: string): void {
       return checkText(item, 'arguments', param)
     case 'function_call_output':
       checkText(item, 'call_id', param)
-      return checkContent(item.output, `${param}.output`)
+      return checkContent(item.output, `${param}.output`, checkPart)
     case 'item_reference':
       return checkText(item, 'id', param)
     default:
@@ -45,25 +48,11 @@ function checkItem(item: unknown, param: string): void {
 }
 
 function checkMessage(item: JsonObject, param: string): void {
-  const { role, content } = item
-  if (typeof role !== 'string') refuseType(`${param}.role`, 'a string', role)
-  if (!roles.includes(role)) {
-    const allowed = roles.map((name) => `'${name}'`).join(', ')
-    refuse(`${param}.role`, `Invalid value: '${role.slice(0, 64)}'. Supported values are: ${allowed}.`)
-  }
-  checkContent(content, `${param}.content`)
+  checkRole(item.role, roles, param)
+  checkContent(item.content, `${param}.content`, checkPart)
 }
 
-function checkContent(content: unknown, param: string): void {
-  if (typeof content === 'string') return
-  if (!Array.isArray(content)) refuseType(param, 'a string or an array of parts', content)
-  for (const [index, part] of content.entries()) checkPart(part, `${param}[${index}]`)
-}
-
-function checkPart(part: unknown, param: string): void {
-  checkObject(part, param)
-  const { type } = part
-  if (typeof type !== 'string') refuseType(`${param}.type`, 'a string', type)
+function checkPart(part: JsonObject, type: string, param: string): void {
   if (type === 'input_text' || type === 'output_text') checkText(part, 'text', param)
   else if (type === 'refusal') checkText(part, 'refusal', param)
   else if (type === 'input_image') {

@@ -1,6 +1,6 @@
 import { isJsonObject, type AssistantContent, type Content, type Message, type TextContent } from '#libs/core'
-import { refuse } from '../../openai-chat/request/checks.ts'
-import { decodeMedia } from '../../openai-chat/request/decode-messages.ts'
+import { refuse } from '../../request/checks.ts'
+import { decodeMedia } from '../../request/media.ts'
 import { openSeal } from '../reasoning-seal.ts'
 import type { InputItem, InputPart } from './responses-body.ts'
 

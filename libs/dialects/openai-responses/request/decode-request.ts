@@ -6,7 +6,7 @@ import {
   type Tool,
   type ToolChoice,
 } from '#libs/core'
-import { isAbsent, refuse } from '../../openai-chat/request/checks.ts'
+import { isAbsent, refuse } from '../../request/checks.ts'
 import { decodeInput } from './decode-input.ts'
 import { readRequest } from './read-request.ts'
 import type { ResponsesBody, ResponsesTool, TextFormat } from './responses-body.ts'

@@ -1,7 +1,7 @@
-import { GatewayError, isJsonObject } from '#libs/core'
 import type { RequestSummary } from '../../dialect.ts'
 import {
   checkArray,
+  checkBody,
   checkBoolean,
   checkName,
   checkNumber,
@@ -9,16 +9,14 @@ import {
   checkSchema,
   checkString,
   isAbsent,
+  mostTokens,
   refuse,
   refuseType,
-} from '../../openai-chat/request/checks.ts'
-import { readMetadata } from '../../openai-chat/request/read-request.ts'
+} from '../../request/checks.ts'
+import { readMetadata } from '../../request/metadata.ts'
 import { checkInput, checkTools } from './check-input.ts'
 
 type JsonObject = Record<string, unknown>
-
-/** A provider counts tokens in 32 bits at most; what is more is a mistake. */
-const maxTokens = 2 ** 31 - 1
 
 const booleans = ['stream', 'store', 'background', 'parallel_tool_calls']
 const strings = [
@@ -33,8 +31,8 @@ const strings = [
 const numbers: Readonly<Record<string, { min: number; max: number; isInteger?: boolean }>> = {
   temperature: { min: 0, max: 2 },
   top_p: { min: 0, max: 1 },
-  max_output_tokens: { min: 1, max: maxTokens, isInteger: true },
-  max_tool_calls: { min: 1, max: maxTokens, isInteger: true },
+  max_output_tokens: { min: 1, max: mostTokens, isInteger: true },
+  max_tool_calls: { min: 1, max: mostTokens, isInteger: true },
   top_logprobs: { min: 0, max: 20, isInteger: true },
 }
 
@@ -44,9 +42,7 @@ const numbers: Readonly<Record<string, { min: number; max: number; isInteger?: b
  * looked at while it grows. There is no list of responses, so none is asked for.
  */
 export function readRequest(body: unknown): RequestSummary {
-  if (!isJsonObject(body)) {
-    throw new GatewayError('invalid_request', 'The request body must be a JSON object.')
-  }
+  checkBody(body)
   if (isAbsent(body.model)) refuse('model', 'You must provide a model parameter.')
   checkName(body.model, 'model')
   for (const name of booleans) checkBoolean(body, name)

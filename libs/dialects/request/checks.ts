@@ -11,6 +11,16 @@ export function refuseType(param: string, expected: string, value: unknown): nev
   refuse(param, `Invalid type for '${param}': expected ${expected}, but got ${nameType(value)} instead.`)
 }
 
+/** A provider counts tokens in 32 bits at most; what is more is a mistake. */
+export const mostTokens = 2 ** 31 - 1
+
+/** Refuses a body that is no object, and is left with one. */
+export function checkBody(body: unknown): asserts body is JsonObject {
+  if (!isJsonObject(body)) {
+    throw new GatewayError('invalid_request', 'The request body must be a JSON object.')
+  }
+}
+
 /** Null is as good as absent in all optional fields, as with OpenAI. */
 export function isAbsent(value: unknown): value is undefined | null {
   return value === undefined || value === null
@@ -57,6 +67,30 @@ export function checkArray(value: unknown, param: string): asserts value is unkn
   if (!Array.isArray(value)) refuseType(param, 'an array', value)
 }
 
+/** Refuses a `role` of a message that is none of `roles`. */
+export function checkRole(role: unknown, roles: readonly string[], param: string): void {
+  if (typeof role !== 'string') refuseType(`${param}.role`, 'a string', role)
+  if (roles.includes(role)) return
+  const allowed = roles.map((name) => `'${name}'`).join(', ')
+  refuse(`${param}.role`, `Invalid value: '${role.slice(0, 64)}'. Supported values are: ${allowed}.`)
+}
+
+/** A text, or an array of parts, each of which has a type; what else it must have is `checkPart`'s to say. */
+export function checkContent(
+  content: unknown,
+  param: string,
+  checkPart: (part: JsonObject, type: string, param: string) => void,
+): void {
+  if (typeof content === 'string') return
+  if (!Array.isArray(content)) refuseType(param, 'a string or an array of parts', content)
+  for (const [index, part] of content.entries()) {
+    const at = `${param}[${index}]`
+    checkObject(part, at)
+    if (typeof part.type !== 'string') refuseType(`${at}.type`, 'a string', part.type)
+    checkPart(part, part.type, at)
+  }
+}
+
 /** A JSON Schema that a provider's parser and ours can take. */
 export function checkSchema(value: unknown, param: string): asserts value is JsonObject | null | undefined {
   if (isAbsent(value)) return
@@ -79,4 +113,9 @@ function nameType(value: unknown): string {
   if (Array.isArray(value)) return 'an array'
   if (typeof value === 'object') return 'an object'
   return `a ${typeof value}`
+}
+
+/** Refuses an object without the text `name`. */
+export function checkText(object: JsonObject, name: string, param: string): void {
+  if (typeof object[name] !== 'string') refuseType(`${param}.${name}`, 'a string', object[name])
 }
