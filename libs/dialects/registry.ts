@@ -9,6 +9,7 @@ import { openaiResponses } from './openai-responses/openai-responses.ts'
 import { openaiEmbeddings, openaiImages, openaiModerations } from './answers/openai.ts'
 import { rerank } from './answers/rerank.ts'
 import { openaiCompletions } from './openai-completions/openai-completions.ts'
+import { unifiedBlocks } from './unified-blocks/unified-blocks.ts'
 
 /** Every dialect by its name. To add one: its folder, and a line here. */
 export const dialects: Readonly<Record<string, Dialect>> = {
@@ -23,6 +24,7 @@ export const dialects: Readonly<Record<string, Dialect>> = {
   [openaiModerations.name]: openaiModerations,
   [openaiImages.name]: openaiImages,
   [rerank.name]: rerank,
+  [unifiedBlocks.name]: unifiedBlocks,
 }
 
 /** Throws for a name that this release does not know: a stored run may be of a newer release. */

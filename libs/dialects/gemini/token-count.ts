@@ -2,7 +2,7 @@ import { findTopLevelFields, isJsonObject, spliceText } from '#libs/core'
 import type { Dialect } from '../dialect.ts'
 import { estimateTokens } from '../estimate-tokens.ts'
 import { gemini, nameModel } from './gemini.ts'
-import { parseBody } from './request/gemini-body.ts'
+import { readBody } from './request/gemini-body.ts'
 import { readRequest } from './request/read-request.ts'
 
 /** `:countTokens`: a request whose answer is a number, so it is carried natively or not at all. */
@@ -28,7 +28,7 @@ export const geminiTokenCount: Dialect = {
 
 /** About how many tokens a request has, for models whose provider can't be asked. */
 export function estimateGeminiTokens(body: unknown): number {
-  const { contents, systemInstruction, tools } = parseBody(toCounted(body))
+  const { contents, systemInstruction, tools } = readBody(toCounted(body))
   return estimateTokens(contents, systemInstruction, tools)
 }
 

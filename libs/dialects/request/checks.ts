@@ -2,9 +2,9 @@ import { GatewayError, isJsonObject } from '#libs/core'
 
 type JsonObject = Record<string, unknown>
 
-/** Refuses the request because of the field `param`. */
+/** Refuses the request because of the field `param`, or for the whole of it where that is empty. */
 export function refuse(param: string, message: string): never {
-  throw new GatewayError('invalid_request', message, { param })
+  throw new GatewayError('invalid_request', message, param === '' ? {} : { param })
 }
 
 export function refuseType(param: string, expected: string, value: unknown): never {

@@ -7,7 +7,7 @@ import {
 } from '#libs/core'
 import { refuse } from '../../request/checks.ts'
 import { decodeContents, decodeSystem } from './decode-contents.ts'
-import { parseBody, type GeminiBody } from './gemini-body.ts'
+import { readBody, type GeminiBody } from './gemini-body.ts'
 import { toJsonSchema } from './to-json-schema.ts'
 
 /**
@@ -15,7 +15,7 @@ import { toJsonSchema } from './to-json-schema.ts'
  * (a second candidate, a picture, a search) is refused, naming the field.
  */
 export function decodeRequest(body: unknown, model: string): CanonicalRequest {
-  const { contents, systemInstruction, tools, toolConfig, generationConfig, ...others } = parseBody(body)
+  const { contents, systemInstruction, tools, toolConfig, generationConfig, ...others } = readBody(body)
   if (others.cachedContent) refuse('cachedContent', 'This model cannot see contents that Google has cached.')
   const { mode, allowedFunctionNames } = toolConfig?.functionCallingConfig ?? {}
   const allowed = mode === 'ANY' && allowedFunctionNames?.length ? allowedFunctionNames : undefined

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { isJsonObject } from '#libs/core'
-import { checkBody, refuse } from '../../request/checks.ts'
+import { parseBody } from '../../request/parse-body.ts'
 
 /**
  * A generateContent request as far as the gateway reads it. Everything else passes: the provider may know it.
@@ -104,14 +104,6 @@ export type GeminiContent = z.output<typeof content>
 export type GeminiPart = z.output<typeof part>
 
 /** Throws `invalid_request` for the first thing that can't be meant, with its path as `param`. */
-export function parseBody(value: unknown): GeminiBody {
-  checkBody(value)
-  const result = body.safeParse(value)
-  if (result.success) return result.data
-  const [issue] = result.error.issues
-  const param = (issue?.path ?? []).reduce<string>(
-    (path, key) => (typeof key === 'number' ? `${path}[${key}]` : `${path}${path && '.'}${String(key)}`),
-    '',
-  )
-  refuse(param, `Invalid '${param}': ${issue?.message ?? 'it cannot be read'}.`)
+export function readBody(value: unknown): GeminiBody {
+  return parseBody(body, value)
 }

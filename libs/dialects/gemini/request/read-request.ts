@@ -1,6 +1,6 @@
 import type { RequestSummary } from '../../dialect.ts'
 import { refuse } from '../../request/checks.ts'
-import { parseBody } from './gemini-body.ts'
+import { readBody } from './gemini-body.ts'
 
 const longestName = 256
 
@@ -12,6 +12,6 @@ export function readRequest(body: unknown, path?: { model: string; stream: boole
   if (model.length > longestName || /\p{Cc}/u.test(model)) {
     refuse('model', `A model's name has at most ${longestName} characters, none of them a control character.`)
   }
-  parseBody(body)
+  readBody(body)
   return { model, stream, includeUsage: true, store: false, metadata: {} }
 }
