@@ -4,19 +4,13 @@ import { createRequestIds, type ErrorCode, GatewayError, maxJsonDepth } from '#l
 import type { Caller } from './authenticate.ts'
 import type { ApiDeps } from './deps.ts'
 import { answerUnreadable, sendError, toGatewayError } from './error-handler.ts'
+import { mountRoutes } from './mounts.ts'
 import { dialectOf } from './request-dialect.ts'
-import { messages } from './routes/anthropic-messages.ts'
-import { chatCompletions } from './routes/chat-completions.ts'
-import { geminiModels } from './routes/gemini.ts'
 import { health } from './routes/health.ts'
-import { jobs } from './routes/jobs.ts'
-import { models } from './routes/models.ts'
-import { openaiEndpoints } from './routes/openai-endpoints.ts'
-import { responses } from './routes/responses.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** Who calls; set before any `/v1` handler runs. */
+    /** Who calls; set before any handler runs that needs a key. */
     caller: Caller
     /** The body as it came, for what passes through untouched. */
     bodyText: string
@@ -77,18 +71,7 @@ export function createApp(deps: ApiDeps): FastifyInstance {
   })
   observeRequests(app, deps)
   health(app, deps)
-  app.register(async (scope) => geminiModels(scope, deps))
-  app.register(async (scope) => {
-    scope.addHook('onRequest', async (request) => {
-      request.caller = deps.authenticate(request.headers)
-    })
-    chatCompletions(scope, deps)
-    responses(scope, deps)
-    messages(scope, deps)
-    openaiEndpoints(scope, deps)
-    jobs(scope, deps)
-    models(scope, deps)
-  })
+  mountRoutes(app, deps)
   return app
 }
 

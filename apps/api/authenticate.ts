@@ -37,8 +37,8 @@ export function createAuthenticate(keys: readonly KeyConfig[]): Authenticate {
 
 /** Each SDK has its own header for the key. */
 function readKey(headers: IncomingHttpHeaders): string | undefined {
-  const { authorization } = headers
-  if (authorization !== undefined) return /^Bearer +(\S+)$/i.exec(authorization)?.[1]
+  const bearer = /^Bearer +(\S+)$/i.exec(headers.authorization ?? '')?.[1]
+  if (bearer !== undefined) return bearer
   for (const name of ['x-api-key', 'api-key', 'x-goog-api-key']) {
     const value = headers[name]
     if (typeof value === 'string' && value !== '') return value

@@ -51,15 +51,19 @@ export function prepareRun(
   return prepare(deps, {
     caller: request.caller,
     dialect,
-    // A route with the model in its path is a pattern; the query, where a key may stand, is left out.
-    endpoint:
-      (path === undefined ? request.routeOptions.url : undefined) ?? request.url.replace(/\?.*$/s, ''),
+    endpoint: endpointOf(request),
     path,
     json: request.bodyText,
     body: request.body,
     headers: request.headers,
     requestId: request.id,
   })
+}
+
+/** The path that was called, as the route knows it unless the model is a part of it; never the query, where a key may be. */
+function endpointOf({ routeOptions, url }: FastifyRequest): string {
+  const route = routeOptions.url
+  return route === undefined || /[:*]/.test(route) ? url.replace(/\?.*$/s, '') : route
 }
 
 /** Accepts the run and answers as its client wants it. */

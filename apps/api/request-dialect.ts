@@ -1,21 +1,35 @@
 import type { FastifyRequest } from 'fastify'
-import { anthropicMessages, openaiChat, type Dialect } from '#libs/dialects'
+import { anthropicMessages, gemini, openaiChat, unifiedBlocks, type Dialect } from '#libs/dialects'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** The dialect that a route's errors are told in; OpenAI's where nothing is said. */
+    /** The dialect that a route speaks, and in which its errors are told. */
     dialect?: Dialect
   }
 }
 
-/** The dialect of who asks: the route's own, else the one that the headers give away. */
-export function dialectOf(request: FastifyRequest): Dialect {
-  const { dialect } = request.routeOptions.config
-  if (dialect !== undefined) return dialect
-  return speaksAnthropic(request) ? anthropicMessages : openaiChat
-}
+/** Whose paths begin so, for errors before a route is found and where there is none. */
+const owners: readonly (readonly [start: string, dialect: Dialect])[] = [
+  ['/openai/', openaiChat],
+  ['/anthropic/', anthropicMessages],
+  ['/genai/', gemini],
+  ['/v1beta/', gemini],
+  ['/v1/generate', unifiedBlocks],
+]
 
-/** Anthropic's clients name its version with each request, also on paths that other vendors have too. */
-export function speaksAnthropic(request: FastifyRequest): boolean {
-  return request.headers['anthropic-version'] !== undefined
+/** What a vendor's clients send with each request, also on paths that other vendors have too. */
+const signatures: readonly (readonly [header: string, dialect: Dialect])[] = [
+  ['anthropic-version', anthropicMessages],
+  ['x-goog-api-client', gemini],
+  ['x-goog-api-key', gemini],
+]
+
+/** The dialect of who asks: the route's own, else the one that the path or a header gives away, else OpenAI's. */
+export function dialectOf({ routeOptions, url, headers }: FastifyRequest): Dialect {
+  return (
+    routeOptions.config.dialect ??
+    owners.find(([start]) => url.startsWith(start))?.[1] ??
+    signatures.find(([header]) => headers[header] !== undefined)?.[1] ??
+    openaiChat
+  )
 }

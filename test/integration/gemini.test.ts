@@ -248,7 +248,7 @@ describe('Google’s client before another provider', () => {
       body: JSON.stringify({ contents: [{ parts: [{ text: 'a'.repeat(400) }] }] }),
     })
     expect(response.headers.get('x-millrace-token-count')).toBe('estimate')
-    expect(await response.json()).toEqual({ totalTokens: 100 })
+    expect(await response.json()).toEqual({ totalTokens: 104 })
   })
 })
 

@@ -7,31 +7,28 @@ import type { ApiDeps } from '../deps.ts'
 import { frameContext } from '../find-run.ts'
 import { runResource, unfinishedStatus } from '../run-resource.ts'
 
-/** Where Anthropic's clients look for it: below the origin, or below a base URL that other vendors' paths don't share. */
-const paths = ['/v1/messages', '/anthropic/v1/messages']
+const path = '/messages'
+const countPath = `${path}/count_tokens`
 
 /** Anthropic's Messages, and what makes each of them a resource that can be read again. */
 export function messages(app: FastifyInstance, deps: ApiDeps): void {
-  for (const path of paths) {
-    app.post(path, { config: { dialect: anthropicMessages } }, (request, reply) =>
-      createRun(deps, anthropicMessages, request, reply),
-    )
-    runResource(app, deps, path, {
-      dialect: anthropicMessages,
-      toUnfinished,
-      toDeleted: (id) => ({ id, type: 'message_deleted' }),
-    })
+  app.post(path, { config: { dialect: anthropicMessages } }, (request, reply) =>
+    createRun(deps, anthropicMessages, request, reply),
+  )
+  runResource(app, deps, path, {
+    dialect: anthropicMessages,
+    toUnfinished,
+    toDeleted: (id) => ({ id, type: 'message_deleted' }),
+  })
 
-    const countPath = `${path}/count_tokens`
-    app.post(countPath, { config: { dialect: anthropicTokenCount } }, (request, reply) =>
-      countTokens(deps, request, reply),
-    )
-    runResource(app, deps, countPath, {
-      dialect: anthropicTokenCount,
-      toUnfinished: (run) => ({ id: run.spec.rid, status: unfinishedStatus(run) }),
-      toDeleted: (id) => ({ id, type: 'token_count_deleted' }),
-    })
-  }
+  app.post(countPath, { config: { dialect: anthropicTokenCount } }, (request, reply) =>
+    countTokens(deps, request, reply),
+  )
+  runResource(app, deps, countPath, {
+    dialect: anthropicTokenCount,
+    toUnfinished: (run) => ({ id: run.spec.rid, status: unfinishedStatus(run) }),
+    toDeleted: (id) => ({ id, type: 'token_count_deleted' }),
+  })
 }
 
 /** A provider that can count is asked, by a run as for any answer; for the others it is estimated, and said so. */

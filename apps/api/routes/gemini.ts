@@ -5,9 +5,6 @@ import { findProviderSpec } from '#libs/providers'
 import { createRun } from '../create-run.ts'
 import type { ApiDeps } from '../deps.ts'
 
-/** Google's clients call either version; below `/genai` no other vendor's paths are in their way. */
-const mounts = ['/v1', '/v1beta', '/genai/v1', '/genai/v1beta']
-
 interface Call {
   Params: { '*': string }
   Querystring: Record<string, unknown>
@@ -15,27 +12,15 @@ interface Call {
 
 /**
  * Google's `models/MODEL:METHOD`. A run is read again as a job, `/v1/jobs/{id}/events?starting_after=N` for a stream:
- * N counts its events from 0, since Google's clients bear no ids on them. It needs a scope of its own, for only here
- * may a key stand in the URL.
+ * N counts its events from 0, since Google's clients bear no ids on them.
  */
 export function geminiModels(scope: FastifyInstance, deps: ApiDeps): void {
-  scope.addHook('onRequest', async (request) => {
-    const { key } = request.query as Record<string, unknown>
-    const headers = typeof key === 'string' ? { 'x-goog-api-key': key, ...request.headers } : request.headers
-    request.caller = deps.authenticate(headers)
+  scope.post<Call>('/models/*', { config: { dialect: gemini } }, (request, reply) => {
+    const target = request.params['*']
+    const at = target.lastIndexOf(':')
+    const asked = { model: target.slice(0, Math.max(at, 0)), method: target.slice(at + 1) }
+    return call(deps, asked, request, reply)
   })
-  for (const mount of mounts) {
-    scope.post<Call>(`${mount}/models/*`, { config: { dialect: gemini } }, (request, reply) => {
-      const target = request.params['*']
-      const at = target.lastIndexOf(':')
-      return call(
-        deps,
-        { model: target.slice(0, Math.max(at, 0)), method: target.slice(at + 1) },
-        request,
-        reply,
-      )
-    })
-  }
 }
 
 async function call(

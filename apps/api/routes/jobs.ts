@@ -12,7 +12,7 @@ import { readListQuery } from '../list-query.ts'
 import { readPrefer } from '../prefer.ts'
 import { sendEnded, streamFound } from '../send-run.ts'
 
-const path = '/v1/jobs'
+const path = '/jobs'
 const cancelWaitMs = 5_000
 const statuses: readonly JobResource['status'][] = [
   'queued',

@@ -1,8 +1,8 @@
-import type { FastifyInstance } from 'fastify'
-import { anthropicMessages } from '#libs/dialects'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { anthropicMessages, gemini } from '#libs/dialects'
 import { findProviderSpec } from '#libs/providers'
 import type { ApiDeps } from '../deps.ts'
-import { speaksAnthropic } from '../request-dialect.ts'
+import { dialectOf } from '../request-dialect.ts'
 
 interface Model {
   id: string
@@ -16,31 +16,36 @@ interface ByName {
 /** When this process began, in milliseconds, which is as old as its models are. */
 const createdAtMs = (): number => Date.now() - performance.now()
 
+/** How a vendor's clients want to be told of models. */
+interface Shape {
+  one(model: Model): object
+  list(all: readonly Model[]): object
+}
+
+const openaiShape: Shape = {
+  one: toOpenaiModel,
+  list: (all) => ({ object: 'list', data: all.map(toOpenaiModel) }),
+}
+const otherShapes: Readonly<Record<string, Shape>> = {
+  [anthropicMessages.name]: { one: toAnthropicModel, list: toAnthropicList },
+  [gemini.name]: { one: toGeminiModel, list: (all) => ({ models: all.map(toGeminiModel) }) },
+}
+
 /** The models that can be asked for by name. `provider/model` works for any model that a provider has. */
-export function models(app: FastifyInstance, { router, config }: ApiDeps): void {
+export function models(scope: FastifyInstance, { router, config }: ApiDeps): void {
   const direct = config.general.directTargets ? config.providers : []
   const builtIn = direct.flatMap(({ name, type }) => {
     return findProviderSpec(type)?.builtIn?.models.map((model) => `${name}/${model}`) ?? []
   })
   const listed = [...router.names, ...builtIn].map((id): Model => ({ id, ownedBy: 'millrace' }))
+  const shapeFor = (request: FastifyRequest): Shape => otherShapes[dialectOf(request).name] ?? openaiShape
 
-  function find(id: string): Model {
-    return listed.find((model) => model.id === id) ?? { id, ownedBy: router.choose(id).provider }
-  }
-
-  app.get('/v1/models', (request) =>
-    speaksAnthropic(request) ? toAnthropicList(listed) : { object: 'list', data: listed.map(toOpenaiModel) },
-  )
-  app.get<ByName>('/v1/models/*', (request) => {
-    const model = find(request.params['*'])
-    return speaksAnthropic(request) ? toAnthropicModel(model) : toOpenaiModel(model)
+  scope.get('/models', (request) => shapeFor(request).list(listed))
+  scope.get<ByName>('/models/*', (request) => {
+    const id = request.params['*']
+    const model = listed.find((each) => each.id === id) ?? { id, ownedBy: router.choose(id).provider }
+    return shapeFor(request).one(model)
   })
-
-  const ofAnthropic = { config: { dialect: anthropicMessages } }
-  app.get('/anthropic/v1/models', ofAnthropic, () => toAnthropicList(listed))
-  app.get<ByName>('/anthropic/v1/models/*', ofAnthropic, (request) =>
-    toAnthropicModel(find(request.params['*'])),
-  )
 }
 
 function toOpenaiModel({ id, ownedBy }: Model): object {
@@ -58,4 +63,9 @@ function toAnthropicList(all: readonly Model[]): object {
 
 function toAnthropicModel({ id }: Model): object {
   return { type: 'model', id, display_name: id, created_at: new Date(createdAtMs()).toISOString() }
+}
+
+function toGeminiModel({ id }: Model): object {
+  const supportedGenerationMethods = ['generateContent', 'countTokens']
+  return { name: `models/${id}`, displayName: id, supportedGenerationMethods }
 }

@@ -15,7 +15,7 @@ import { openingOf, runHeaders } from '../response-headers.ts'
 import { streamFound } from '../send-run.ts'
 import { accept, type Prepared } from '../submit.ts'
 
-const path = '/v1/responses'
+const path = '/responses'
 /** How long a cancel waits for the worker to end the run, so that it can answer with what was said. */
 const cancelWaitMs = 5_000
 

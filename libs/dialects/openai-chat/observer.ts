@@ -1,11 +1,4 @@
-import {
-  findTopLevelFields,
-  GatewayError,
-  isJsonObject,
-  type FinishReason,
-  type JsonField,
-  type Usage,
-} from '#libs/core'
+import { findTopLevelFields, isJsonObject, type FinishReason, type JsonField, type Usage } from '#libs/core'
 import type { FrameContext, NativeObserver } from '../dialect.ts'
 import { parseProviderJson, protocolError, renameProviderJson } from '../provider-json.ts'
 import { chunkOpening } from './chunk.ts'

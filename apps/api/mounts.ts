@@ -1,0 +1,76 @@
+import type { IncomingHttpHeaders } from 'node:http'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { isJsonObject, setTopLevelFields } from '#libs/core'
+import type { ApiDeps } from './deps.ts'
+import { messages } from './routes/anthropic-messages.ts'
+import { chatCompletions } from './routes/chat-completions.ts'
+import { geminiModels } from './routes/gemini.ts'
+import { generate } from './routes/generate.ts'
+import { jobs } from './routes/jobs.ts'
+import { models } from './routes/models.ts'
+import { openaiEndpoints, reranking } from './routes/openai-endpoints.ts'
+import { responses } from './routes/responses.ts'
+
+/** Routes with paths of their own, below whatever prefix they are put. */
+type Routes = (scope: FastifyInstance, deps: ApiDeps) => void
+
+const openai: readonly Routes[] = [chatCompletions, responses, openaiEndpoints, models]
+
+/**
+ * Where the routes are: all of them below `/v1`, and each vendor's also below its own name, with the paths behind it
+ * that its clients know. So their base URL is all that has to be changed, and a vendor's paths can be told apart.
+ */
+const mounts: Readonly<Record<string, readonly Routes[]>> = {
+  '/v1': [...openai, reranking, messages, generate, jobs],
+  '/v2': [reranking],
+  '/openai/v1': openai,
+  '/openai': openai,
+  '/openai/deployments/:deployment': [nameDeployment, chatCompletions, responses, openaiEndpoints],
+  '/anthropic/v1': [messages, models],
+}
+
+/** Google's are apart from the others, since here a key may stand in the URL. */
+const googleMounts: Readonly<Record<string, readonly Routes[]>> = {
+  '/v1': [geminiModels],
+  '/v1beta': [geminiModels, models],
+  '/genai/v1': [geminiModels, models],
+  '/genai/v1beta': [geminiModels, models],
+}
+
+/** Puts every dialect's routes below its prefixes; each of them asks for a key first. */
+export function mountRoutes(app: FastifyInstance, deps: ApiDeps): void {
+  mount(app, deps, mounts, ({ headers }) => headers)
+  mount(app, deps, googleMounts, ({ headers, query }) => {
+    const { key } = query as Record<string, unknown>
+    return typeof key === 'string' ? { 'x-goog-api-key': key, ...headers } : headers
+  })
+}
+
+function mount(
+  app: FastifyInstance,
+  deps: ApiDeps,
+  table: Readonly<Record<string, readonly Routes[]>>,
+  keyHolder: (request: FastifyRequest) => IncomingHttpHeaders,
+): void {
+  for (const [prefix, routes] of Object.entries(table)) {
+    app.register(
+      async (scope) => {
+        scope.addHook('onRequest', async (request) => {
+          request.caller = deps.authenticate(keyHolder(request))
+        })
+        for (const put of routes) put(scope, deps)
+      },
+      { prefix },
+    )
+  }
+}
+
+/** Azure's clients tell the model in the path; whatever the body says, that is the one. */
+function nameDeployment(scope: FastifyInstance): void {
+  scope.addHook<{ Params: { deployment: string } }>('preHandler', async (request) => {
+    if (!isJsonObject(request.body)) return
+    const model = request.params.deployment
+    request.body = { ...request.body, model }
+    request.bodyText = setTopLevelFields(request.bodyText, { model }) ?? request.bodyText
+  })
+}
