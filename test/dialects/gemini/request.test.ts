@@ -172,7 +172,7 @@ describe('a Gemini request in canonical words', () => {
         role: 'tool',
         toolCallId: 'mine',
         name: 'g',
-        content: [{ type: 'text', text: '{"error":"no"}' }],
+        content: [{ type: 'text', text: 'no' }],
         isError: true,
       },
       { role: 'tool', toolCallId: 'call_0', name: 'f', content: [{ type: 'text', text: '{"a":1}' }] },

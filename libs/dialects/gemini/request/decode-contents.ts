@@ -111,13 +111,11 @@ function addText(content: AssistantContent[], text: string): void {
 }
 
 function decodeResponse(response: FunctionResponse, calls: OpenCalls, param: string): Message {
-  const result = response.response ?? {}
-  const content: Content[] = [{ type: 'text', text: JSON.stringify(result) }]
+  const { text, isError } = readResult(response.response ?? {})
+  const content: Content[] = [{ type: 'text', text }]
   for (const [index, part] of (response.parts ?? []).entries()) {
     content.push(decodePart(part, `${param}.parts[${index}]`))
   }
-  // By Google's convention a function that failed says so in `error`, and one that did not in anything else.
-  const isError = Object.keys(result).length === 1 && Object.hasOwn(result, 'error')
   return {
     role: 'tool',
     toolCallId: calls.answer(response, param),
@@ -125,6 +123,17 @@ function decodeResponse(response: FunctionResponse, calls: OpenCalls, param: str
     content,
     ...(isError && { isError }),
   }
+}
+
+/**
+ * By Google's convention a function that failed says so in `error`, and one that did not in `output`, or in the whole
+ * of it.
+ */
+function readResult(result: Record<string, unknown>): { text: string; isError: boolean } {
+  const [name, ...others] = Object.keys(result)
+  const isError = name === 'error' && others.length === 0
+  const told = name === 'output' && others.length === 0 ? result.output : isError ? result.error : result
+  return { text: typeof told === 'string' ? told : JSON.stringify(told), isError }
 }
 
 function decodePart(part: Partial<GeminiPart>, param: string): Content {

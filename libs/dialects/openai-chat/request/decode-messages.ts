@@ -77,7 +77,7 @@ function decodeAssistant(
   return content
 }
 
-/** Signed reasoning comes in `reasoning_details`, which then holds the text too. */
+/** Signed reasoning comes in `reasoning_details`, which then holds the text too, unless the signature is of no text. */
 function decodeReasoning(message: Extract<ChatMessage, { role: 'assistant' }>): AssistantContent[] {
   const content: AssistantContent[] = []
   const details: unknown[] = Array.isArray(message.reasoning_details) ? message.reasoning_details : []
@@ -91,9 +91,9 @@ function decodeReasoning(message: Extract<ChatMessage, { role: 'assistant' }>): 
     }
   }
   const { reasoning_content: text } = message
-  if (content.length === 0 && typeof text === 'string' && text !== '')
-    content.push({ type: 'reasoning', text })
-  return content
+  const isTold = content.some((each) => each.type === 'reasoning' && each.text !== '')
+  if (isTold || typeof text !== 'string' || text === '') return content
+  return [{ type: 'reasoning', text }, ...content]
 }
 
 function decodeToolCall(call: ChatToolCall, param: string): AssistantContent {
