@@ -6,7 +6,7 @@ import { parseOptions, usage, type BenchOptions } from './options.ts'
 import { openFilesLimit } from './proc.ts'
 import { cacheDirectory, killEverything } from './processes.ts'
 import { currentCommit, describeMachine, toMarkdown, type Report } from './report.ts'
-import { modelsFor, toScenarios, type Scenario } from './scenarios.ts'
+import { isFor, modelsFor, toScenarios, type Scenario } from './scenarios.ts'
 import { startTarget, type TargetName } from './targets/start-target.ts'
 
 process.on('exit', killEverything)
@@ -54,7 +54,7 @@ async function run(planned: Scenario[], { targets }: BenchOptions): Promise<Repo
   const measurements: Measurement[] = []
   const errors: Report['errors'] = []
   for (const scenario of planned) {
-    for (const name of targets) {
+    for (const name of targets.filter((target) => isFor(scenario, target))) {
       console.error(`${scenario.name}, ${name} …`)
       try {
         const measurement = await measureOnce(scenario, name)

@@ -83,7 +83,7 @@ export async function measure(
   }
 }
 
-function toLoad(scenario: Scenario, { url, headers, simulatorUrl }: Target): Load {
+function toLoad(scenario: Scenario, { url, baseUrl, headers, simulatorUrl }: Target): Load {
   const common = { url, headers, model: modelFor(scenario) }
   if (scenario.kind === 'json') {
     return { ...common, kind: 'json', connections: scenario.connections, seconds: scenario.seconds }
@@ -91,6 +91,8 @@ function toLoad(scenario: Scenario, { url, headers, simulatorUrl }: Target): Loa
   return {
     ...common,
     kind: 'streams',
+    dialect: scenario.dialect,
+    url: scenario.dialect === 'anthropic-messages' ? `${baseUrl}/messages` : url,
     unpacedModel: unpacedModelFor(scenario),
     simulatorUrl,
     streams: scenario.streams,

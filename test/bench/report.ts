@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { cpus, totalmem } from 'node:os'
 
 import type { Measurement } from './measure.ts'
+import { lanes } from './scenarios.ts'
 
 export interface Report {
   date: string
@@ -38,6 +39,7 @@ export function toMarkdown(report: Report): string {
     section('JSON requests', jsonTable(throughput)),
     section('Streams', [...streamTable(streams, measurements), ...overloadNote(streams)]),
     section('Resident memory at the plateau, MB', memoryTable(streams)),
+    section('What translation costs', laneTable(streams)),
     section('Compared with Portkey', ratioTable([...throughput, ...streams])),
     section(
       'Failed',
@@ -141,6 +143,22 @@ function ratioTable(rows: Measurement[]): string[] {
   )
 }
 
+/** Of the two lanes in one run; the translated one is to cost twice the native one at most. */
+function laneTable(rows: Measurement[]): string[] {
+  const find = (name: string) => rows.find(({ scenario }) => scenario.name === name)
+  const [native, translated] = [find(lanes.native), find(lanes.translated)]
+  if (native === undefined || translated === undefined) return []
+  const worker = (row: Measurement) => row.cpuMicros.worker ?? Number.NaN
+  const ratio = (cost: (row: Measurement) => number) => (cost(translated) / cost(native)).toFixed(2)
+  return table(
+    ['', 'CPU µs/token', 'of which the worker'],
+    [
+      ...[native, translated].map((row) => [row.scenario.name, round(gatewayCpu(row)), round(worker(row))]),
+      ['translated ÷ native (at most 2)', ratio(gatewayCpu), ratio(worker)],
+    ],
+  )
+}
+
 /** What belongs to the gateway: all but the simulator and the load generator. */
 function gatewayCpu({ target, cpuMicros }: Measurement): number {
   if (target === 'direct') return Number.NaN
@@ -166,7 +184,9 @@ function latencyCells(row: Measurement, all: Measurement[]): string[] {
 }
 
 function streamShape({ scenario }: Measurement): string {
-  return scenario.kind === 'streams' ? `${scenario.streams} × ${1000 / scenario.gapMs}/s` : ''
+  if (scenario.kind !== 'streams') return ''
+  const shape = `${scenario.streams} × ${1000 / scenario.gapMs}/s`
+  return Object.values<string>(lanes).includes(scenario.name) ? `${shape}, ${scenario.name}` : shape
 }
 
 function offeredRate({ scenario }: Measurement): number {

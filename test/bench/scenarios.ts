@@ -1,14 +1,35 @@
+import type { StreamDialect } from './load/messages.ts'
+
 /** What is asked of every target. A stream's pace is kept by the simulator. */
 export type Scenario =
   | { name: string; kind: 'json'; connections: number; seconds: number }
-  | { name: string; kind: 'streams'; streams: number; gapMs: number; rampMs: number; plateauMs: number }
+  | {
+      name: string
+      kind: 'streams'
+      streams: number
+      gapMs: number
+      rampMs: number
+      plateauMs: number
+      /** What the clients speak; any but the chat is for the gateway alone to translate. */
+      dialect: StreamDialect
+    }
 
-export const scenarioNames = ['latency', 'json', 'streams200', 'streams2000', 'streams10000'] as const
+export const scenarioNames = [
+  'latency',
+  'json',
+  'streams200',
+  'streams2000',
+  'streams10000',
+  'translated',
+] as const
 export type ScenarioName = (typeof scenarioNames)[number]
 
 export const quickScenarios: readonly ScenarioName[] = ['latency', 'json', 'streams200']
 
-/** `json` stands for two, at 64 and at 256 connections. */
+/** The two lanes through the worker, whose costs are compared: the same streams in the provider's dialect and in another. */
+export const lanes = { native: 'native lane', translated: 'translated lane' } as const
+
+/** `json` stands for two, at 64 and at 256 connections, and `translated` for each of the two lanes. */
 export function toScenarios(names: readonly ScenarioName[], seconds: number): Scenario[] {
   return names.flatMap((name): Scenario[] => {
     switch (name) {
@@ -27,6 +48,13 @@ export function toScenarios(names: readonly ScenarioName[], seconds: number): Sc
         return [streams(name, { streams: 2000, gapMs: 20, rampMs: 3000 }, seconds)]
       case 'streams10000':
         return [streams(name, { streams: 10_000, gapMs: 1000, rampMs: 10_000 }, seconds)]
+      case 'translated': {
+        const shape = { streams: 200, gapMs: 20, rampMs: 1000 }
+        return [
+          streams(lanes.native, shape, seconds),
+          streams(lanes.translated, shape, seconds, 'anthropic-messages'),
+        ]
+      }
     }
   })
 }
@@ -35,8 +63,14 @@ function streams(
   name: string,
   shape: { streams: number; gapMs: number; rampMs: number },
   seconds: number,
+  dialect: StreamDialect = 'openai-chat',
 ): Scenario {
-  return { name, kind: 'streams', ...shape, plateauMs: seconds * 1000 }
+  return { name, kind: 'streams', ...shape, plateauMs: seconds * 1000, dialect }
+}
+
+/** Whether a target can be asked: the lanes are the gateway's own. */
+export function isFor(scenario: Scenario, target: string): boolean {
+  return target === 'millrace' || !Object.values<string>(lanes).includes(scenario.name)
 }
 
 /** How long after the ramp the plateau may begin without the last streams. */

@@ -26,7 +26,14 @@ async function readFrom(answer: (response: ServerResponse) => void): Promise<Str
   const { port } = server.address() as AddressInfo
   return new Promise((onEnd) => {
     const request = 'GET / HTTP/1.1\r\nhost: bench\r\nconnection: close\r\n\r\n'
-    openStream({ port, request, reference: toReference('', text), onGap: () => {}, onEnd })
+    openStream({
+      port,
+      request,
+      dialect: 'openai-chat',
+      reference: toReference('', text),
+      onGap: () => {},
+      onEnd,
+    })
   })
 }
 

@@ -39,8 +39,12 @@ export interface JsonLoad {
   seconds: number
 }
 
+/** What the clients of a load speak. */
+export type StreamDialect = 'openai-chat' | 'anthropic-messages'
+
 export interface StreamLoad {
   kind: 'streams'
+  dialect: StreamDialect
   url: string
   headers: Record<string, string>
   /** The model to ask this target for. */

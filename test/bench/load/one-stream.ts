@@ -1,7 +1,7 @@
 import { connect } from 'node:net'
 
 import { createEventReader } from './event-reader.ts'
-import type { Integrity } from './messages.ts'
+import type { Integrity, StreamDialect } from './messages.ts'
 import { compareWords, type Reference } from './reference.ts'
 
 export interface OneStream {
@@ -16,18 +16,31 @@ export type StreamEnd =
   | { outcome: 'damaged'; damage: Omit<Integrity, 'whole'> }
   | { outcome: 'failed'; reason: string }
 
-const contentField = '"content":"'
-const sequenceField = '"sequence_number":'
+/** What is looked for in an event, without parsing it: its number, `offset` behind a mark; its piece of text; the end of all. */
+const marks: Readonly<
+  Record<StreamDialect, { number: string; offset: number; content: string; end: string }>
+> = {
+  'openai-chat': { number: '"sequence_number":', offset: 0, content: '"content":"', end: 'data: [DONE]' },
+  // The 32 digits of the run and a colon are before the number.
+  'anthropic-messages': {
+    number: '\nid: msg_',
+    offset: 33,
+    content: '_delta","text":"',
+    end: '"type":"message_stop"',
+  },
+}
 
 /** Opens one stream and compares every token with what was to come, as it comes. `onEnd` is called once. */
 export function openStream(options: {
   port: number
   request: string
+  dialect: StreamDialect
   reference: Reference
   onGap: (gapMs: number) => void
   onEnd: (end: StreamEnd) => void
 }): OneStream {
   const { port, request, reference, onGap, onEnd } = options
+  const mark = marks[options.dialect]
   const startedMs = performance.now()
   let firstTokenMs: number | undefined
   let lastArrivalMs = 0
@@ -61,18 +74,18 @@ export function openStream(options: {
   }
 
   function readEvent(text: string, start: number, until: number): void {
-    const sequenceAt = text.indexOf(sequenceField, start)
-    if (sequenceAt !== -1 && sequenceAt < until) {
-      readSequence(Number.parseInt(text.slice(sequenceAt + sequenceField.length, until), 10))
+    const numberAt = text.indexOf(mark.number, start)
+    if (numberAt !== -1 && numberAt < until) {
+      readSequence(Number.parseInt(text.slice(numberAt + mark.number.length + mark.offset, until), 10))
     }
-    const contentAt = text.indexOf(contentField, start)
+    const contentAt = text.indexOf(mark.content, start)
     if (contentAt !== -1 && contentAt < until) {
-      const from = contentAt + contentField.length
+      const from = contentAt + mark.content.length
       readContent(text.slice(from, text.indexOf('"', from)))
       return
     }
     const event = text.slice(start, until)
-    if (event.includes('data: [DONE]')) finish()
+    if (event.includes(mark.end)) finish()
     else if (event.includes('"error":{')) end({ outcome: 'failed', reason: event.slice(0, 300) })
   }
 

@@ -16,12 +16,14 @@ export async function runStreamLoad(load: StreamLoad): Promise<LoadResult> {
   await warmUp(load, references)
   const requests = references.map((reference) => toHttpRequest(load, load.model, reference))
   const port = Number(new URL(load.url).port)
+  const { dialect } = load
   function open(index: number): void {
     const at = index % references.length
     const reference = references[at]!
     const request = requests[at]!
     const onEnd = (end: StreamEnd) => void ends.push(end)
-    streams.push(openStream({ port, request, reference, onGap: (gapMs) => gaps.add(gapMs), onEnd }))
+    const onGap = (gapMs: number) => gaps.add(gapMs)
+    streams.push(openStream({ port, request, dialect, reference, onGap, onEnd }))
   }
 
   const rampStartMs = performance.now()
@@ -54,7 +56,7 @@ async function warmUp(load: StreamLoad, references: Reference[]): Promise<void> 
     const streams = references.map((reference) => {
       const request = toHttpRequest(load, load.unpacedModel, reference)
       return new Promise<StreamEnd>((onEnd) => {
-        openStream({ port, request, reference, onGap: () => {}, onEnd })
+        openStream({ port, request, dialect: load.dialect, reference, onGap: () => {}, onEnd })
       })
     })
     await Promise.race([Promise.all(streams), setTimeout(10_000)])
@@ -75,9 +77,15 @@ async function measurePlateau(load: StreamLoad, streams: OneStream[], countOpen:
   })
 }
 
-function toHttpRequest({ url, headers }: StreamLoad, model: string, { prompt }: Reference): string {
+function toHttpRequest({ url, headers, dialect }: StreamLoad, model: string, { prompt }: Reference): string {
   const { host, pathname } = new URL(url)
-  const body = JSON.stringify({ model, stream: true, messages: [{ role: 'user', content: prompt }] })
+  const limit = dialect === 'anthropic-messages' ? { max_tokens: 1_000_000 } : {}
+  const body = JSON.stringify({
+    model,
+    stream: true,
+    ...limit,
+    messages: [{ role: 'user', content: prompt }],
+  })
   const allHeaders = {
     host,
     ...headers,

@@ -7,6 +7,8 @@ import { findFreePort, startProcess, waitUntilAnswers } from '../processes.ts'
 /** What is measured: a gateway, or nothing, in front of a simulator of its own. */
 export interface Target {
   name: TargetName
+  /** Ends in /v1. */
+  baseUrl: string
   /** Where chat completions are asked for. */
   url: string
   simulatorUrl: string
@@ -62,6 +64,7 @@ export async function startTarget(name: TargetName, models: string[], streams: n
   const running = cleanup.move()
   return {
     name,
+    baseUrl: gateway.baseUrl,
     url,
     simulatorUrl: `${simulatorBaseUrl}/chat/completions`,
     headers,
