@@ -32,6 +32,25 @@ export interface JobWorker {
  * a lost lock stops nothing here.
  */
 export function createBullmqWorker(options: JobWorkerOptions): JobWorker {
+  const fetchers = Array.from({ length: fetchersAtOnce }, () => createFetcher(options))
+  return {
+    get heardAtMs() {
+      return Math.min(...fetchers.map((fetcher) => fetcher.heardAtMs))
+    },
+    async close() {
+      await Promise.all(fetchers.map((fetcher) => fetcher.close()))
+    },
+  }
+}
+
+/**
+ * A worker of BullMQ fetches one job a round trip, which on a busy machine is several milliseconds. So that runs
+ * which begin at about the same time need not wait for each other, there are that many for each provider; the bound
+ * on how many run at once is the queue's, and holds over all of them.
+ */
+const fetchersAtOnce = 3
+
+function createFetcher(options: JobWorkerOptions): JobWorker {
   let heardAtMs = performance.now()
   let running = 0
   const worker = new Worker<Job>(

@@ -49,10 +49,13 @@ export async function runStreamLoad(load: StreamLoad): Promise<LoadResult> {
   return toResult(streams, ends, gaps)
 }
 
-/** Ten rounds of whole answers, so that no target is measured while its code is still being compiled. */
+const warmUpMs = 5_000
+
+/** Rounds of whole answers, so that no target is measured while its code is still being compiled. */
 async function warmUp(load: StreamLoad, references: Reference[]): Promise<void> {
   const port = Number(new URL(load.url).port)
-  for (let round = 0; round < 10; round++) {
+  const endMs = performance.now() + warmUpMs
+  while (performance.now() < endMs) {
     const streams = references.map((reference) => {
       const request = toHttpRequest(load, load.unpacedModel, reference)
       return new Promise<StreamEnd>((onEnd) => {
