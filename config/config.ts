@@ -112,5 +112,5 @@ export type OnDisconnect = 'continue' | 'cancel'
 /** What must be known of a provider type to check a configuration. */
 export type ConfigurableProvider = Pick<
   ProviderSpec,
-  'type' | 'defaultBaseUrl' | 'needsKey' | 'environment' | 'options' | 'builtIn'
+  'type' | 'defaultBaseUrl' | 'needsKey' | 'checkKey' | 'environment' | 'options' | 'builtIn'
 >

@@ -5,6 +5,7 @@ import type { Tree } from './environment.ts'
 import { findNotHonoured } from './honoured.ts'
 import { checkModelNames } from './model-checks.ts'
 import type { Finding, Path } from './problems.ts'
+import { token } from './schema-parts.ts'
 import { choice, simulator } from './schema.ts'
 
 /**
@@ -77,6 +78,7 @@ function checkProvider(name: string, provider: Tree, specs: readonly Configurabl
     ...checkUnique(provider.keys, { path: [...path, 'keys'], setting: 'name', fallback: defaultKeyName }),
     ...checkUnique(provider.keys, { path: [...path, 'keys'], setting: 'value' }),
     ...checkWeights(provider.keys, [...path, 'keys']),
+    ...checkKeyValues(provider, spec, path),
     ...checkOptions(provider, spec, path),
   ]
   if (provider.base_url === undefined && spec.defaultBaseUrl === undefined && spec.builtIn === undefined) {
@@ -92,6 +94,21 @@ function checkProvider(name: string, provider: Tree, specs: readonly Configurabl
     findings.push({ path: [...path, 'keys'], message })
   }
   return findings
+}
+
+function checkKeyValues(
+  { keys }: Tree,
+  { checkKey = checkToken }: ConfigurableProvider,
+  path: Path,
+): Finding[] {
+  return items(keys).flatMap(([index, { value }]) => {
+    const message = typeof value === 'string' ? checkKey(value) : undefined
+    return message === undefined ? [] : [{ path: [...path, 'keys', index, 'value'], message }]
+  })
+}
+
+function checkToken(value: string): string | undefined {
+  return token.pattern.test(value) ? undefined : token.problem
 }
 
 function checkOptions(provider: Tree, { type, options = {} }: ConfigurableProvider, path: Path): Finding[] {

@@ -126,11 +126,14 @@ function overlayProviders(
 }
 
 function isFound(
-  { environment, needsKey, defaultBaseUrl }: ConfigurableProvider,
+  { environment, needsKey, defaultBaseUrl, options = {} }: ConfigurableProvider,
   from: Environment,
 ): boolean {
   const isSet = (name: string | undefined): boolean =>
     name !== undefined && readVariable(from, name) !== undefined
+  // A variable that other tools read too is no wish for a provider that could not start.
+  if (Object.values(options).some(({ required, variable }) => required === true && !isSet(variable)))
+    return false
   const hasAddress = isSet(environment?.baseUrl)
   if (isSet(environment?.key)) return hasAddress || defaultBaseUrl !== undefined
   return hasAddress && !needsKey

@@ -45,9 +45,12 @@ export const label = z
     /^[A-Za-z0-9][\w.-]{0,62}$/,
     'must be 1 to 63 letters, digits, ., _ and -, and start with a letter or digit',
   )
-export const secret = z
-  .string()
-  .regex(/^[\x21-\x7E]+$/, 'must be printable ASCII without spaces or line breaks')
+/** What a header can carry. */
+export const token = {
+  pattern: /^[\x21-\x7E]+$/,
+  problem: 'must be printable ASCII without spaces or line breaks',
+}
+export const secret = z.string().regex(token.pattern, token.problem)
 export const modelName = z
   .string()
   .regex(/^(?! )[^\p{Cc}]{1,200}(?<! )$/u, 'must be 1 to 200 characters, with no space at either end')

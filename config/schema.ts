@@ -81,7 +81,8 @@ const option = z
   .string()
   .regex(/^[\w.-]{1,200}$/, 'must be 1 to 200 letters, digits, ., _ and -; put quotes around a number')
 
-const providerKey = section({ name: label.optional(), value: secret, weight })
+// What its value may be is known to the provider's type.
+const providerKey = section({ name: label.optional(), value: z.string(), weight })
 
 const provider = section({
   type: text,

@@ -1,4 +1,4 @@
-import { GatewayError, renameFields, type Part } from '#libs/core'
+import { addMissingFields, GatewayError, renameFields, type Part } from '#libs/core'
 import {
   isChatDialect,
   isStreamDialect,
@@ -42,9 +42,9 @@ export async function callProvider(context: ProviderCallContext, sink: FrameSink
   const { dialect } = context
   const { spec, connected } = context.provider
   const { target: model, stream } = context.spec
-  const route = spec.native[dialect.name]
-  if (route !== undefined && connected !== undefined) {
-    const call = nativeCall(context, route({ model, stream, options: connected.options }))
+  const path = connected && spec.native[dialect.name]?.({ model, stream, options: connected.options })
+  if (path !== undefined && connected !== undefined) {
+    const call = nativeCall(context, path)
     if (stream && isStreamDialect(dialect)) {
       return streamNative({ ...context, dialect }, connected, call, sink)
     }
@@ -61,7 +61,9 @@ function nativeCall(context: ProviderCallContext, path: string): ProviderCall {
   const request = dialect.toNativeRequest(body, { model: spec.target, stream: spec.stream })
   const names = provider.spec.nativeFields?.[dialect.name]
   const named = names === undefined ? request : renameFields(request, names)
-  return { path, body: named, key, rid: spec.rid, headers: spec.headers }
+  const defaults = provider.spec.nativeDefaults?.[dialect.name]
+  const complete = defaults === undefined ? named : addMissingFields(named, defaults)
+  return { path, body: complete, key, rid: spec.rid, headers: spec.headers }
 }
 
 async function streamNative(
@@ -74,6 +76,7 @@ async function streamNative(
   const observer = context.dialect.createObserver(context.frames)
   const isEnded = (): boolean => observer.ended || observer.observation.finish !== undefined
   await readToEnd(answer, isEnded, (event) => {
+    if (connected.spec.ownEvents?.includes(event.event ?? '') === true) return
     const frame = observer.observe(event, sink.seq)
     if (frame !== undefined) sink.write(frame)
   })
@@ -135,7 +138,7 @@ async function streamParts(
     { ...adapter.toRequest(request, connected.options), key, rid: spec.rid },
     signal,
   )
-  const decode = adapter.createDecoder()
+  const decode = adapter.createDecoder(spec.target)
   await readToEnd(answer, isEnded, (event) => {
     for (const part of decode(event)) write(part)
   })

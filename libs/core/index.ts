@@ -1,3 +1,4 @@
+export * from './add-missing-fields.ts'
 export * from './canonical-request.ts'
 export * from './closest.ts'
 export * from './errors.ts'

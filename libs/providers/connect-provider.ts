@@ -1,12 +1,13 @@
 import { isUtf8 } from 'node:buffer'
-import { type Dispatcher, Pool } from 'undici'
+import { Pool } from 'undici'
 import { GatewayError } from '#libs/core'
 import { createSseDecoder, SseError, type SseDecoder, type SseEvent } from '#libs/sse'
 import packageJson from '../../package.json' with { type: 'json' }
 import type { ProviderTimeouts } from './http/clock.ts'
 import { type RawAnswer, startExchange } from './http/exchange.ts'
 import { readRetryAfterMs } from './http/retry-after.ts'
-import type { ProviderOptions, ProviderSpec, SignRequest } from './provider.ts'
+import { startSignedExchange, unsendableKey } from './http/signed-exchange.ts'
+import type { OutgoingRequest, ProviderOptions, ProviderSpec } from './provider.ts'
 
 export type { ProviderTimeouts }
 
@@ -74,7 +75,7 @@ const waitStatuses: ReadonlySet<number> = new Set([429, 503, 529])
 /** Opens no connection until the first call. Throws if the base URL is none that can be called. */
 export function connectProvider(spec: ProviderSpec, settings: ProviderSettings): ConnectedProvider {
   const { name, timeouts, limits, options = {} } = settings
-  const { origin, basePath } = readBaseUrl(settings)
+  const { origin, basePath } = readBaseUrl(spec, settings)
   const maxEventBytes = limits?.maxEventBytes ?? defaultMaxEventBytes
   const rules = {
     provider: name,
@@ -91,7 +92,7 @@ export function connectProvider(spec: ProviderSpec, settings: ProviderSettings):
     bodyTimeout: 0,
   })
 
-  const sign = spec.createSigner?.(options)
+  const signer = spec.createSigner?.(options)
 
   return {
     name,
@@ -100,9 +101,18 @@ export function connectProvider(spec: ProviderSpec, settings: ProviderSettings):
     async send(call, signal) {
       const path = basePath + call.path
       const headers = toHeaders(spec, call, name)
-      if (sign !== undefined) Object.assign(headers, await signCall(sign, call, new URL(origin + path), name))
-      const request: Dispatcher.DispatchOptions = { method: 'POST', path, headers, body: call.body }
-      const answer = await startExchange(pool, request, rules, signal)
+      const exchange = (signed: Record<string, string>): Promise<RawAnswer> => {
+        const request = { method: 'POST', path, headers: { ...headers, ...signed }, body: call.body } as const
+        return startExchange(pool, request, rules, signal)
+      }
+      const signing = signer && {
+        signer,
+        request: toUnsigned(call, origin + path),
+        key: call.key,
+        provider: name,
+        signal,
+      }
+      const answer = await (signing === undefined ? exchange({}) : startSignedExchange(signing, exchange))
       if (answer.status >= 300) throw await toError({ spec, provider: name, key: call.key }, answer)
       return {
         status: answer.status,
@@ -118,9 +128,12 @@ export function connectProvider(spec: ProviderSpec, settings: ProviderSettings):
   }
 }
 
-function readBaseUrl(settings: ProviderSettings): { origin: string; basePath: string } {
-  const { name, baseUrl, options = {} } = settings
-  const url = URL.parse(baseUrl.replaceAll(/\{(\w+)\}/g, (_, option: string) => options[option] ?? ''))
+function readBaseUrl(
+  spec: ProviderSpec,
+  { name, baseUrl, options = {} }: ProviderSettings,
+): { origin: string; basePath: string } {
+  const parts = { ...options, ...spec.toBaseUrlParts?.(options) }
+  const url = URL.parse(baseUrl.replaceAll(/\{(\w+)\}/g, (_, part: string) => parts[part] ?? ''))
   const isPlain = url && !url.username && !url.password && !url.search && !url.hash
   if (!isPlain || !/^https?:$/.test(url.protocol)) {
     throw new TypeError(
@@ -144,26 +157,13 @@ function toHeaders(spec: ProviderSpec, call: ProviderCall, provider: string): Re
     const value = call.headers?.[name]
     if (value !== undefined) headers[name] = value
   }
-  if (call.key === undefined) return headers
-  if (!/^[\x21-\x7e]+$/.test(call.key)) {
-    const message = `The key of provider ${provider} was not sent: it holds a blank, a line break or a character outside ASCII.`
-    throw new GatewayError('upstream_auth_failed', message, { provider })
-  }
-  return spec.createSigner === undefined ? Object.assign(headers, spec.authorize(call.key)) : headers
+  if (call.key === undefined || spec.createSigner !== undefined) return headers
+  if (!/^[\x21-\x7e]+$/.test(call.key)) throw unsendableKey(provider)
+  return Object.assign(headers, spec.authorize(call.key))
 }
 
-async function signCall(
-  sign: SignRequest,
-  { body, key, contentType = 'application/json' }: ProviderCall,
-  url: URL,
-  provider: string,
-): Promise<Record<string, string>> {
-  try {
-    return await sign({ method: 'POST', url, contentType, body }, key)
-  } catch (cause) {
-    const message = `The request to provider ${provider} was not sent: there are no credentials to sign it with.`
-    throw new GatewayError('upstream_auth_failed', message, { provider, cause })
-  }
+function toUnsigned({ body, contentType = 'application/json' }: ProviderCall, url: string): OutgoingRequest {
+  return { method: 'POST', url: new URL(url), contentType, body }
 }
 
 interface EventReading {

@@ -9,10 +9,14 @@ export interface ProviderSpec {
   readonly type: string
   /** May hold options: `https://{region}.example.com`. */
   readonly defaultBaseUrl?: string
+  /** What else a base URL may hold in braces, made of the options. */
+  readonly toBaseUrlParts?: (options: ProviderOptions) => Readonly<Record<string, string>>
   /** Whether a request without a key is refused at start rather than by the provider. */
   readonly needsKey: boolean
   /** What may stand for a key where it is more than one token, for the documentation. */
   readonly keyForms?: string
+  /** What is wrong with a key's value, and never the value itself; without it a key is printable and has no blank. */
+  readonly checkKey?: (value: string) => string | undefined
   /** The variables that vendors' own SDKs read; a provider whose key is set is found without a configuration. */
   readonly environment?: ProviderEnvironment
   /** What its configuration may or must say beside address and keys, by name. */
@@ -25,10 +29,14 @@ export interface ProviderSpec {
    * may tell the client itself.
    */
   readonly nativeFields?: Readonly<Record<string, Readonly<Record<string, string | null>>>>
+  /** By dialect, what a native request is given where it lacks it. */
+  readonly nativeDefaults?: Readonly<Record<string, Readonly<Record<string, string>>>>
+  /** Events that it sends besides those of the dialects which it speaks, by name: clients break on some. */
+  readonly ownEvents?: readonly string[]
   /** Headers that carry the key. */
   authorize(key: string): Record<string, string>
   /** In place of `authorize`, for headers that depend on the request or must be fetched. Made once a connection pool. */
-  createSigner?(options: ProviderOptions): SignRequest
+  createSigner?(options: ProviderOptions): RequestSigner
   /** The headers that a call may add, in lower case; whatever else it asks for is not sent. */
   readonly callHeaders?: readonly string[]
   /** Headers of every call that doesn't bring its own. */
@@ -74,21 +82,30 @@ export interface OutgoingRequest {
   body: string | Uint8Array
 }
 
-/** The headers that prove who calls. Keeps what it must between two calls, such as credentials that expire. */
-export type SignRequest = (
-  request: OutgoingRequest,
-  key: string | undefined,
-) => Promise<Record<string, string>>
+/** Keeps what it must between two calls, such as credentials that expire. */
+export interface RequestSigner {
+  /** The headers that prove who calls. */
+  sign(request: OutgoingRequest, key: string | undefined): Promise<Record<string, string>>
+  /** Told of headers that the provider refused with 401: whether the next `sign` gives others, to be tried once. */
+  renew?(refused: Readonly<Record<string, string>>, key: string | undefined): boolean
+}
 
-/** The path of a native call, behind the base URL. */
-export type NativeRoute = (call: { model: string; stream: boolean; options: ProviderOptions }) => string
+/** What the path of a native call may depend on. */
+export interface NativeCall {
+  model: string
+  stream: boolean
+  options: ProviderOptions
+}
+
+/** The path of a native call, behind the base URL; `undefined` for a model that does not speak the dialect. */
+export type NativeRoute = (call: NativeCall) => string | undefined
 
 /** Canonical words to the provider's own and back; pure. */
 export interface ProviderAdapter {
   /** The provider's request for a canonical one, always streaming. Throws `invalid_request` naming what it can't take. */
   toRequest(request: CanonicalRequest, options?: ProviderOptions): { path: string; body: string }
-  /** Turns the provider's events to parts. Keeps what state it needs between two calls. */
-  createDecoder(): (event: { event: string | undefined; data: string }) => Part[]
+  /** Turns the events of this model's answer to parts. Keeps what state it needs between two calls. */
+  createDecoder(model: string): (event: { event: string | undefined; data: string }) => Part[]
 }
 
 /** A provider inside the worker: yields parts and honours the signal. It throws GatewayErrors as HTTP would give. */

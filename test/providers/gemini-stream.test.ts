@@ -11,7 +11,7 @@ const adapter = gemini.adapter!
 /** The parts of a stream that comes in these pieces. */
 function decodeStream(pieces: readonly Uint8Array[]): Part[] {
   const sse = createSseDecoder({ maxEventBytes: 100_000 })
-  const decode = adapter.createDecoder()
+  const decode = adapter.createDecoder('m')
   return [...pieces.flatMap((piece) => sse.push(piece)), ...sse.end()].flatMap((event) => decode(event))
 }
 
@@ -19,7 +19,7 @@ const decodeFixture = async (name: string): Promise<Part[]> =>
   decodeStream([Buffer.from(await readFixture(name))])
 
 function decodeChunk(chunk: object): Part[] {
-  return adapter.createDecoder()({ event: undefined, data: JSON.stringify(chunk) })
+  return adapter.createDecoder('m')({ event: undefined, data: JSON.stringify(chunk) })
 }
 
 describe('Gemini’s stream in parts', () => {
@@ -95,7 +95,7 @@ describe('Gemini’s stream in parts', () => {
     expect(() => decodeChunk({ error })).toThrow(
       expect.objectContaining({ code: 'upstream_error', status: 503 }),
     )
-    const decode = adapter.createDecoder()
+    const decode = adapter.createDecoder('m')
     for (const data of ['[1]', '<html>']) {
       const act = () => decode({ event: undefined, data })
       expect(act).toThrow(expect.objectContaining({ code: 'upstream_protocol_error' }))

@@ -40,8 +40,8 @@ async function countTokens(
   const { model } = anthropicTokenCount.readRequest(request.body)
   const target = deps.router.choose(model)
   const provider = deps.config.providers.find(({ name }) => name === target.provider)
-  const native = provider === undefined ? undefined : findProviderSpec(provider.type)?.native
-  if (native?.[anthropicTokenCount.name] !== undefined) {
+  const route = findProviderSpec(provider?.type ?? '')?.native[anthropicTokenCount.name]
+  if (route?.({ model: target.model, stream: false, options: provider?.options ?? {} }) !== undefined) {
     // Named by its target, since a virtual model may lead to another provider the next time.
     const path = { model: `${target.provider}/${target.model}`, stream: false }
     return createRun(deps, anthropicTokenCount, request, reply, path)

@@ -64,9 +64,9 @@ async function countTokens(
   reply: FastifyReply,
 ): Promise<FastifyReply> {
   const target = deps.router.choose(model)
-  const type = deps.config.providers.find(({ name }) => name === target.provider)?.type
-  const native = type === undefined ? undefined : findProviderSpec(type)?.native
-  if (native?.[geminiTokenCount.name] !== undefined) {
+  const provider = deps.config.providers.find(({ name }) => name === target.provider)
+  const route = findProviderSpec(provider?.type ?? '')?.native[geminiTokenCount.name]
+  if (route?.({ model: target.model, stream: false, options: provider?.options ?? {} }) !== undefined) {
     // Named by its target, since a virtual model might lead to another provider the next time.
     const path = { model: `${target.provider}/${target.model}`, stream: false }
     return createRun(deps, geminiTokenCount, request, reply, path)

@@ -1,11 +1,11 @@
 import { createHash, createHmac, type Hash, type Hmac } from 'node:crypto'
 import type { SignatureV4 } from '@smithy/signature-v4'
-import type { OutgoingRequest, ProviderOptions, SignRequest } from '../provider.ts'
+import type { OutgoingRequest, ProviderOptions, RequestSigner } from '../provider.ts'
 
 type Credentials = ConstructorParameters<typeof SignatureV4>[0]['credentials']
 
 /** Signs as AWS wants it (SigV4), with the key or with what AWS's SDK finds; a key of Bedrock's own goes as it is. */
-export function createBedrockSigner({ region = '' }: ProviderOptions): SignRequest {
+export function createBedrockSigner({ region = '' }: ProviderOptions): RequestSigner {
   const signers = new Map<string | undefined, Promise<SignatureV4>>()
 
   function signerFor(key: string | undefined): Promise<SignatureV4> {
@@ -16,11 +16,13 @@ export function createBedrockSigner({ region = '' }: ProviderOptions): SignReque
     return made
   }
 
-  return async (request, key) => {
-    if (key !== undefined && !key.includes(':')) return { authorization: `Bearer ${key}` }
-    const signer = await signerFor(key)
-    const { host: _, ...headers } = (await signer.sign(toHttpRequest(request))).headers
-    return headers
+  return {
+    async sign(request, key) {
+      if (key !== undefined && !key.includes(':')) return { authorization: `Bearer ${key}` }
+      const signer = await signerFor(key)
+      const { host: _, ...headers } = (await signer.sign(toHttpRequest(request))).headers
+      return headers
+    },
   }
 }
 

@@ -139,7 +139,8 @@ function joinValues(headers: Record<string, string | string[] | undefined>): Rec
   return joined
 }
 
-function cancelledError(provider: string, signal: AbortSignal): GatewayError {
+/** What a call ends with that nobody wants any more. */
+export function cancelledError(provider: string, signal: AbortSignal): GatewayError {
   const details = { provider, cause: signal.reason }
   return new GatewayError('cancelled', `The call to provider ${provider} was cancelled.`, details)
 }

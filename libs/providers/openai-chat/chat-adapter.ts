@@ -1,11 +1,11 @@
 import { renameFields } from '#libs/core'
-import type { NativeRoute, ProviderAdapter } from '../provider.ts'
+import type { NativeCall, ProviderAdapter } from '../provider.ts'
 import { createDecoder } from './decoder.ts'
 import { toChatBody, type ChatFlavour } from './request.ts'
 
 export interface ChatAdapterOptions {
   /** Where the chat completions are, if not at OpenAI's path. */
-  route?: NativeRoute
+  route?: (call: NativeCall) => string
   /** As `nativeFields` of the chat dialect. */
   fields?: Readonly<Record<string, string | null>>
 }

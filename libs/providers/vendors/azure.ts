@@ -1,7 +1,7 @@
 import { createChatAdapter } from '../openai-chat/index.ts'
 import { openaiCompatible } from '../openai-compatible.ts'
 import { openaiPaths } from '../openai-routes.ts'
-import type { NativeRoute, ProviderSpec } from '../provider.ts'
+import type { NativeCall, ProviderSpec } from '../provider.ts'
 
 const chatRoute = toRoute(openaiPaths['openai-chat'])
 
@@ -36,7 +36,7 @@ export const azure: ProviderSpec = {
   adapter: createChatAdapter('openai', { route: chatRoute }),
 }
 
-function toRoute(path: string): NativeRoute {
+function toRoute(path: string): (call: NativeCall) => string {
   return ({ model, options }) => {
     const version = options.api_version
     if (version === undefined) return `/openai/v1${path}`

@@ -6,7 +6,7 @@ import { readFixture } from '../../support/anthropic-upstream.ts'
 
 function decode(slices: readonly Uint8Array[]): Part[] {
   const sse = createSseDecoder()
-  const toParts = anthropic.adapter!.createDecoder()
+  const toParts = anthropic.adapter!.createDecoder('m')
   return [...slices.flatMap((slice) => sse.push(slice)), ...sse.end()].flatMap((event) => toParts(event))
 }
 

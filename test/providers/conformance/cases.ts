@@ -15,6 +15,8 @@ export interface ConformanceCase {
   request?: Record<string, unknown>
   stream?: boolean
   options?: Record<string, string>
+  /** The provider's name of the model, where what it speaks depends on it. */
+  model?: string
   /** What the provider gets: its whole path, some of its headers, and its body, to the last field. */
   sent?: { path?: string; headers?: Record<string, string>; body?: unknown }
   /** The file of the answer: `.json`, `.sse`, `.txt`, or `.jsonl` with a line an event of AWS's binary stream. */

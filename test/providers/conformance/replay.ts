@@ -25,7 +25,6 @@ const contentTypes: Readonly<Record<string, string>> = {
   jsonl: 'application/vnd.amazon.eventstream',
 }
 const key = 'fixture-key-0123456789'
-const model = 'the-model'
 
 const question = { messages: [{ role: 'user', content: 'What is the weather in Paris?' }] }
 
@@ -67,7 +66,7 @@ export async function replay(spec: ProviderSpec, fixture: ConformanceCase): Prom
     endpoint: '/v1/anything',
     model: context.model,
     provider: spec.type,
-    target: model,
+    target: fixture.model ?? 'the-model',
     stream,
     includeUsage: true,
     store: false,

@@ -17,7 +17,7 @@ const usage: Json = {
 const start: Part = { type: 'start', id: 'c1', model: 'm1' }
 
 function decode(...events: (Json | string)[]): Part[] {
-  const toParts = openaiCompatible.adapter!.createDecoder()
+  const toParts = openaiCompatible.adapter!.createDecoder('m')
   return events.flatMap((event) =>
     toParts({ event: undefined, data: typeof event === 'string' ? event : JSON.stringify(event) }),
   )
