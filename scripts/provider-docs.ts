@@ -26,7 +26,8 @@ ${table(['type', 'option', 'variable', 'default', 'meaning'], providerSpecs.flat
 
 **native** means that the provider speaks the client's dialect: the request goes to it as the client wrote it, but for the model's
 name and a few fields that are called otherwise there. **translated** means that it speaks another one: the gateway puts the request
-and the answer in its own words, and refuses what has none. **built in** is answered without a call.
+and the answer in its own words, and refuses what has none. **built in** is answered without a call. Where a type has the
+models of several makers, native holds for those of the dialect's own maker, and the others are translated.
 
 ${table(['type', ...Object.keys(dialects).map(code)], providerSpecs.map(toSupport))}
 

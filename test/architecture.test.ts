@@ -40,6 +40,7 @@ const vendorHomes: Readonly<Record<string, string[]>> = {
   'close-with-grace': ['apps/api', 'apps/worker'],
   'eventsource-parser': ['libs/sse'],
   fastify: ['apps/api'],
+  'google-auth-library': ['libs/providers'],
   ioredis: ['libs/redis'],
   pino: ['libs/telemetry'],
   'prom-client': ['libs/telemetry'],

@@ -6,6 +6,7 @@ import { openai } from './openai.ts'
 import type { ProviderSpec } from './provider.ts'
 import { simulator } from './simulator/index.ts'
 import * as vendors from './vendors/index.ts'
+import { vertex } from './vertex/index.ts'
 
 /** Every provider the gateway knows. A new one is a file of its own and a line here or, if it speaks as OpenAI does, in `vendors/index.ts`. */
 export const providerSpecs: readonly ProviderSpec[] = [
@@ -14,6 +15,7 @@ export const providerSpecs: readonly ProviderSpec[] = [
   gemini,
   ...Object.values(vendors),
   bedrock,
+  vertex,
   openaiCompatible,
   simulator,
 ]

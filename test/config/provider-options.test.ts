@@ -47,7 +47,56 @@ describe('the options of a provider', () => {
   })
 })
 
+describe('the key of a provider', () => {
+  const vertex = (value: unknown): string =>
+    JSON.stringify({
+      providers: { gcp: { type: 'vertex', options: { project: 'p-1' }, keys: [{ value }] } },
+    })
+  const account = { type: 'service_account', client_email: 'a@b', private_key: 'BEGIN KEY\nx\n' }
+
+  test('is refused at the start where its type sees that it cannot be one, without repeating it', () => {
+    const problems = ['{"type":"service_account","private_key":"s3cret"}', '{ s3cret', 's3 cret'].map(
+      (value) => problemsOf(vertex(value), { providerSpecs }),
+    )
+
+    expect(problems).toEqual([
+      [expect.stringContaining('keys[0].value: is a service account without client_email')],
+      [expect.stringContaining('keys[0].value: must be valid JSON')],
+      [expect.stringContaining('keys[0].value: must be the JSON of a service account, the path of its file')],
+    ])
+    expect(JSON.stringify(problems)).not.toMatch(/s3/)
+    for (const value of ['/etc/google/the account.json', JSON.stringify(account, undefined, 2)]) {
+      expect(problemsOf(vertex(value), { providerSpecs })).toEqual([])
+    }
+    expect(
+      problemsOf(vertex('s3 cret').replace('vertex', 'groq').replace('"options":{"project":"p-1"},', ''), {
+        providerSpecs,
+      }),
+    ).toEqual([
+      expect.stringContaining('keys[0].value: must be printable ASCII without spaces or line breaks'),
+    ])
+  })
+})
+
 describe('the environment', () => {
+  test('finds a vendor only together with the options that it cannot do without', () => {
+    const environment = { GOOGLE_APPLICATION_CREDENTIALS: '/etc/account.json' }
+
+    expect(providersOf(undefined, environment)).toEqual([])
+    expect(providersOf(undefined, { ...environment, GOOGLE_CLOUD_PROJECT: 'p-1' })).toMatchObject([
+      {
+        name: 'vertex',
+        options: { project: 'p-1', location: 'global' },
+        keys: [{ value: '/etc/account.json' }],
+      },
+    ])
+    expect(problemsOf('providers: { gcp: { type: vertex } }', { providerSpecs, environment })).toEqual([
+      expect.stringContaining(
+        'providers.gcp.options.project: is required: add options: { project: … }, or set the environment variable GOOGLE_CLOUD_PROJECT',
+      ),
+    ])
+  })
+
   test.each([
     ['127.0.0.2', 'http://127.0.0.2:11434/v1'],
     ['127.0.0.2:80', 'http://127.0.0.2/v1'],

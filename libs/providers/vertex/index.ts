@@ -1,0 +1,2 @@
+export { createVertexSigner } from './sign.ts'
+export { vertex } from './vertex.ts'
