@@ -9,8 +9,8 @@ import type { ApiDeps } from './deps.ts'
 import { findRun } from './find-run.ts'
 import { toJob } from './job-resource.ts'
 import { readPrefer } from './prefer.ts'
-import { locationOf, openingOf, runHeaders } from './response-headers.ts'
-import { leaveRun, openStream, sendEnded, sendFailure, streamFound } from './send-run.ts'
+import { locationOf, runHeaders } from './response-headers.ts'
+import { leaveRun, openStream, sendAnswer, sendEnded, sendFailure, streamFound } from './send-run.ts'
 import { accept, prepare, type Prepared } from './submit.ts'
 
 /**
@@ -141,10 +141,7 @@ async function sendWhole(
     if (ended?.end.outcome === 'failed') return sendFailure(reply, spec, ended.end)
     return sendEnded(deps, await findRun(deps, spec.rid, spec.tenant), reply)
   }
-  return reply
-    .headers(runHeaders(spec, openingOf(spec, ended.end)))
-    .type('application/json; charset=utf-8')
-    .send(ended.answer)
+  return sendAnswer(reply, spec, ended)
 }
 
 /** Waits for the end of a run that somebody else began, and answers with it. */

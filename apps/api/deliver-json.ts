@@ -4,7 +4,7 @@ import type { RunEnd } from '#libs/runs'
 import { isEnd, type Following, type LogEntry, type Reader } from '#libs/streams'
 import { notFound } from './find-run.ts'
 
-/** How a run ended, with the text of its answer; the text is empty if it has none. */
+/** How a run ended, with the text of its answer as it is kept; the text is empty if it has none. */
 export interface EndedRun {
   end: RunEnd
   answer: string

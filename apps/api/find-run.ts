@@ -93,11 +93,14 @@ export async function readBody(deps: ApiDeps, found: FoundRun): Promise<string |
   return line === undefined ? undefined : (JSON.parse(line) as FinishedRun).body
 }
 
-/** What a non-stream call would have got, or as much of it as was said before the run ended. */
+/**
+ * What a non-stream call would have got, or as much of it as was said before the run ended: JSON, or base64 where the
+ * end has an `answerType`.
+ */
 export async function readAnswer(deps: ApiDeps, found: FoundRun): Promise<string> {
   const { spec, end } = found.run
   const frames = await readLog(deps, found)
-  const [answer] = frames
+  const [answer] = end?.answerType !== undefined && frames.length === 0 ? [''] : frames
   if (!spec.stream && answer !== undefined) return answer
   const dialect = getDialect(spec.dialect)
   // One that only answers in one piece has said nothing before.

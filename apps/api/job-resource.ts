@@ -60,7 +60,10 @@ function jobStatus({ state, end }: Run): JobResource['status'] {
 
 async function toResponse(deps: ApiDeps, found: FoundRun): Promise<JobResource['response']> {
   if (!isEnded(found.run) || found.run.end.outcome !== 'completed') return null
-  const body: unknown = JSON.parse(await readAnswer(deps, found))
+  const { answerType } = found.run.end
+  const answer = await readAnswer(deps, found)
+  const body: unknown =
+    answerType === undefined ? JSON.parse(answer) : { content_type: answerType, base64: answer }
   return { status_code: 200, request_id: found.run.spec.requestId, body }
 }
 

@@ -5,6 +5,7 @@ import { failedUnheard, isEnded, type RunEnd, type RunSpec } from '#libs/runs'
 import { beforeAll } from '#libs/streams'
 import { cancelRun } from './cancel-run.ts'
 import type { ClientCursor } from './cursor.ts'
+import type { EndedRun } from './deliver-json.ts'
 import { deliverSse, type SseDelivery } from './deliver-sse.ts'
 import type { ApiDeps } from './deps.ts'
 import { sendError } from './error-handler.ts'
@@ -93,8 +94,17 @@ export async function sendEnded(deps: ApiDeps, found: FoundRun, reply: FastifyRe
   const { spec, end } = run
   if (end.outcome === 'failed') return sendFailure(reply, spec, end)
   const answer = await readAnswer(deps, found)
-  reply.headers(runHeaders(spec, openingOf(spec, end))).type('application/json; charset=utf-8')
-  return reply.send(end.outcome === 'cancelled' ? markCancelled(answer) : answer)
+  const told = end.outcome === 'cancelled' ? markCancelled(answer) : answer
+  return sendAnswer(reply, spec, { end, answer: told })
+}
+
+/** A whole answer, as JSON or under the type that its provider gave it. */
+export function sendAnswer(reply: FastifyReply, spec: RunSpec, { end, answer }: EndedRun): FastifyReply {
+  reply.headers(runHeaders(spec, openingOf(spec, end)))
+  if (end.answerType === undefined) return reply.type('application/json; charset=utf-8').send(answer)
+  return reply
+    .headers({ 'content-type': end.answerType, 'x-content-type-options': 'nosniff' })
+    .send(Buffer.from(answer, 'base64'))
 }
 
 /** What was said before the cancel, under a word that no complete answer carries. */

@@ -2,7 +2,7 @@ import { hash } from 'node:crypto'
 import type { IncomingHttpHeaders } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { ModelConfig } from '#config'
-import { createRunId, GatewayError, type RunId } from '#libs/core'
+import { createRunId, GatewayError, isMedia, withoutBoundary, type RunId } from '#libs/core'
 import type { Dialect, RequestSummary } from '#libs/dialects'
 import { lanePriority, lanes, type Acceptance, type Lane, type RunSpec } from '#libs/runs'
 import type { Caller } from './authenticate.ts'
@@ -18,7 +18,7 @@ export interface Submission {
   endpoint: string
   /** What the dialect says in its URL. */
   path?: { model: string; stream: boolean } | undefined
-  /** The body as text and parsed. */
+  /** The body as text and parsed; of a form, its bytes as base64 and its `Media`. */
   json: string
   body: unknown
   headers: IncomingHttpHeaders
@@ -63,10 +63,12 @@ export function prepare(deps: ApiDeps, submission: Submission): Prepared {
     onDisconnect:
       readOnDisconnect(headers['x-millrace-on-disconnect']) ?? defaultOnDisconnect(deps, caller, summary),
     ...lossPolicy(deps, summary),
+    ...(isMedia(body) && { bodyType: body.type }),
     headers: pickHeaders(headers, dialect.forwardedHeaders),
     createdAtMs: Date.now(),
   }
-  return { spec, json, idempotency: readIdempotency(headers['idempotency-key'], endpoint, json) }
+  const sameAgain = (): string => (isMedia(body) ? withoutBoundary(body) : json)
+  return { spec, json, idempotency: readIdempotency(headers['idempotency-key'], endpoint, sameAgain) }
 }
 
 /**
@@ -194,7 +196,7 @@ function readOnDisconnect(value: string | string[] | undefined): 'continue' | 'c
 function readIdempotency(
   key: string | string[] | undefined,
   endpoint: string,
-  json: string,
+  sameAgain: () => string,
 ): Acceptance['idempotency'] {
   if (key === undefined) return undefined
   if (typeof key !== 'string' || key === '' || key.length > 255) {
@@ -202,5 +204,5 @@ function readIdempotency(
       param: 'Idempotency-Key',
     })
   }
-  return { keyDigest: hash('sha256', `${endpoint}\n${key}`), bodyDigest: hash('sha256', json) }
+  return { keyDigest: hash('sha256', `${endpoint}\n${key}`), bodyDigest: hash('sha256', sameAgain()) }
 }

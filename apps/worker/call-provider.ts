@@ -1,6 +1,7 @@
-import { addMissingFields, GatewayError, renameFields, type Part } from '#libs/core'
+import { addMissingFields, GatewayError, renameFields, type Media, type Part } from '#libs/core'
 import {
   isChatDialect,
+  isFormDialect,
   isStreamDialect,
   type ChatDialect,
   type Dialect,
@@ -32,6 +33,8 @@ export interface ProviderCallContext<D extends Dialect = Dialect> {
 /** What a call brought: for a stream, all of it went to the sink. */
 export interface Heard extends Observation {
   answer: string | undefined
+  /** As in the end of a run: the answer is base64 then. */
+  answerType?: string
 }
 
 /**
@@ -51,19 +54,37 @@ export async function callProvider(context: ProviderCallContext, sink: FrameSink
     return fetchNative(context, connected, call)
   }
   const answer = spec.builtIn?.answers?.[dialect.name]
-  if (answer !== undefined) return observe(context, answer(JSON.parse(context.body), model))
+  if (answer !== undefined) return hear(context, answer(readBody(context), model))
   if (isChatDialect(dialect)) return callTranslated({ ...context, dialect }, sink)
   throw unanswerable(context)
 }
 
 function nativeCall(context: ProviderCallContext, path: string): ProviderCall {
-  const { spec, body, dialect, key, provider } = context
+  const { spec, dialect, key } = context
+  const { rid, headers } = spec
+  const accept = dialect.answersMedia === true ? { accept: '*/*' } : {}
+  return { path, ...nativeBody(context), ...accept, key, rid, headers }
+}
+
+function nativeBody(context: ProviderCallContext): Pick<ProviderCall, 'body' | 'contentType'> {
+  const { spec, body, dialect, provider } = context
+  if (isFormDialect(dialect)) {
+    const form = toForm(spec, body)
+    return { body: dialect.toNativeForm(form, spec.target), contentType: form.type }
+  }
   const request = dialect.toNativeRequest(body, { model: spec.target, stream: spec.stream })
   const names = provider.spec.nativeFields?.[dialect.name]
   const named = names === undefined ? request : renameFields(request, names)
   const defaults = provider.spec.nativeDefaults?.[dialect.name]
-  const complete = defaults === undefined ? named : addMissingFields(named, defaults)
-  return { path, body: complete, key, rid: spec.rid, headers: spec.headers }
+  return { body: defaults === undefined ? named : addMissingFields(named, defaults) }
+}
+
+function readBody({ spec, body }: ProviderCallContext): unknown {
+  return spec.bodyType === undefined ? JSON.parse(body) : toForm(spec, body)
+}
+
+function toForm({ bodyType = '' }: RunSpec, body: string): Media {
+  return { type: bodyType, bytes: Buffer.from(body, 'base64') }
 }
 
 async function streamNative(
@@ -90,10 +111,30 @@ async function fetchNative(
   call: ProviderCall,
 ): Promise<Heard> {
   const response = await connected.send(call, context.signal)
-  return observe(context, await response.readText())
+  const type = readType(response)
+  if (context.dialect.answersMedia !== true || /json/i.test(type)) {
+    return hear(context, await response.readText())
+  }
+  const bytes = await response.readBytes()
+  // Whoever stands before the provider answers in HTML, and nobody means that as an answer.
+  if (/html/i.test(type)) {
+    const message = `Provider ${connected.name} sent ${type}, which is no answer.`
+    throw new GatewayError('upstream_protocol_error', message, { provider: connected.name })
+  }
+  return hear(context, { type, bytes })
 }
 
-function observe({ dialect, frames }: ProviderCallContext, said: string): Heard {
+/** It becomes a header of ours, so it must be one that can be sent. */
+function readType({ headers }: ProviderAnswer): string {
+  const type = headers['content-type'] ?? ''
+  return /^[\x20-\x7e]{1,200}$/.test(type) ? type : 'application/octet-stream'
+}
+
+function hear({ dialect, frames }: ProviderCallContext, said: string | Media): Heard {
+  if (typeof said !== 'string') {
+    const answer = said.bytes.toString('base64')
+    return { finish: undefined, usage: undefined, answer, answerType: said.type }
+  }
   const observer = dialect.createObserver(frames)
   const answer = observer.observeAnswer(said)
   return { ...observer.observation, answer }

@@ -279,6 +279,7 @@ function toEnd(
     ...(error !== undefined && { error: error.toJSON() }),
     ...(heard?.finish !== undefined && { finish: heard.finish }),
     ...(heard?.usage !== undefined && { usage: heard.usage }),
+    ...(heard?.answerType !== undefined && { answerType: heard.answerType }),
     attempts,
     frames: entry.count === 0 ? entry.seq : entry.seq + 1,
     startedAtMs: claim.claimedAtMs,

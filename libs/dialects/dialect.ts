@@ -1,4 +1,4 @@
-import type { CanonicalRequest, ErrorRecord, FinishReason, Part, RunId, Usage } from '#libs/core'
+import type { CanonicalRequest, ErrorRecord, FinishReason, Media, Part, RunId, Usage } from '#libs/core'
 
 /**
  * A wire format that clients speak. Everything in it is pure: bodies, frames and errors in, the same out.
@@ -6,7 +6,9 @@ import type { CanonicalRequest, ErrorRecord, FinishReason, Part, RunId, Usage } 
  * What every dialect has: a request that can be passed on to a provider of the same dialect, and an answer in one
  * piece. {@link StreamDialect} adds answers that come in frames, {@link ChatDialect} the words of every other dialect.
  */
-export interface Dialect {
+export type Dialect = JsonDialect | FormDialect
+
+interface CommonDialect {
   readonly name: string
   /** The start of its run ids, such as `chatcmpl-`. */
   readonly idPrefix: string
@@ -18,16 +20,28 @@ export interface Dialect {
   readonly requestIdHeader?: string
   /**
    * Reads what the gateway needs of a body and refuses what can't be meant. Throws `invalid_request` with `param`.
-   * `path` holds what the dialect says in its URL and not in its body.
+   * `path` holds what the dialect says in its URL and not in its body, which is parsed JSON or, for a form, its `Media`.
    */
   readRequest(body: unknown, path?: { model: string; stream: boolean }): RequestSummary
-  /** The body as the provider of the same dialect gets it: `json` with the model's name replaced, all else untouched. */
-  toNativeRequest(json: string, context: { model: string; stream: boolean }): string
   createObserver(context: FrameContext): AnswerObserver
+  /** Whether an answer may be of another type than JSON, such as audio: it then passes as it is, and no observer sees it. */
+  readonly answersMedia?: boolean
   /** The body of an error answer. */
   errorBody(error: ErrorRecord): string
   /** The status of an error answer, where the dialect's clients know another one than ours. */
   errorStatus?(error: ErrorRecord): number
+}
+
+/** A dialect whose requests are JSON, as most are. */
+export interface JsonDialect extends CommonDialect {
+  /** The body as the provider of the same dialect gets it: `json` with the model's name replaced, all else untouched. */
+  toNativeRequest(json: string, context: { model: string; stream: boolean }): string
+}
+
+/** A dialect whose requests are forms with files, `multipart/form-data`. */
+export interface FormDialect extends CommonDialect {
+  /** The form as the provider of the same dialect gets it: the model's name replaced, every other byte untouched. */
+  toNativeForm(form: Media, model: string): Buffer
 }
 
 /**
@@ -35,7 +49,7 @@ export interface Dialect {
  * a line break. The worker makes frames (natively by {@link NativeObserver}, else by {@link FrameEncoder}) and numbers
  * them; the API tier dresses them as SSE with `toEvent` and never changes them.
  */
-export interface StreamDialect extends Dialect {
+export interface StreamDialect extends JsonDialect {
   createObserver(context: FrameContext): NativeObserver
   /** The frames that end a stream which failed or was cancelled, the first numbered `seq`; none if it had ended. */
   errorFrames(error: ErrorRecord, seq: number, told: ToldStream): string[]
@@ -60,6 +74,11 @@ export interface ChatDialect extends StreamDialect {
   /** The whole body in canonical words, for the translated lane. `model` is the target's. */
   decodeRequest(body: unknown, model: string): CanonicalRequest
   createEncoder(context: FrameContext): FrameEncoder
+}
+
+/** Whether its requests are forms. */
+export function isFormDialect(dialect: Dialect): dialect is FormDialect {
+  return 'toNativeForm' in dialect
 }
 
 /** Whether its answers can come in frames. */

@@ -4,7 +4,7 @@ import { GatewayError } from '#libs/core'
 import { createSseDecoder, SseError, type SseDecoder, type SseEvent } from '#libs/sse'
 import packageJson from '../../package.json' with { type: 'json' }
 import type { ProviderTimeouts } from './http/clock.ts'
-import { type RawAnswer, startExchange } from './http/exchange.ts'
+import { type ExchangeRules, type RawAnswer, startExchange, tooLargeError } from './http/exchange.ts'
 import { readRetryAfterMs } from './http/retry-after.ts'
 import { startSignedExchange, unsendableKey } from './http/signed-exchange.ts'
 import type { OutgoingRequest, ProviderOptions, ProviderSpec } from './provider.ts'
@@ -31,6 +31,8 @@ export interface ProviderCall {
   body: string | Uint8Array
   /** JSON if it is left out. */
   contentType?: string
+  /** What may be answered, in the words of HTTP; JSON and event streams if it is left out. */
+  accept?: string
   key: string | undefined
   /** Only those that the spec names in `callHeaders` are sent; names in lower case. */
   headers?: Record<string, string>
@@ -50,6 +52,8 @@ export interface ProviderAnswer {
   readEvents(onEvents: (events: SseEvent[]) => void): Promise<void>
   /** The whole body; throws as `readEvents` does. */
   readText(): Promise<string>
+  /** The whole body of an answer that may be no text, which counts as its base64; throws as `readEvents` does. */
+  readBytes(): Promise<Buffer>
 }
 
 /** A provider that can be called, on a connection pool of its own. */
@@ -119,6 +123,7 @@ export function connectProvider(spec: ProviderSpec, settings: ProviderSettings):
         headers: answer.headers,
         readEvents: (onEvents) => readEvents(answer, { provider: name, maxEventBytes, onEvents }),
         readText: () => readText(answer, name),
+        readBytes: () => readMedia(answer, rules),
       }
     },
     async close() {
@@ -146,7 +151,7 @@ function readBaseUrl(
 function toHeaders(spec: ProviderSpec, call: ProviderCall, provider: string): Record<string, string> {
   const headers: Record<string, string> = {
     'content-type': call.contentType ?? 'application/json',
-    accept: 'application/json, text/event-stream',
+    accept: call.accept ?? 'application/json, text/event-stream',
     // A compressed stream comes in blocks and not in tokens, and a bomb can't be told from an answer.
     'accept-encoding': 'identity',
     'user-agent': `millrace/${packageJson.version}`,
@@ -196,10 +201,21 @@ async function createDecoder(contentType: string, maxEventBytes: number): Promis
   return createEventStreamDecoder({ maxEventBytes })
 }
 
-async function readText(answer: RawAnswer, provider: string): Promise<string> {
+async function readBytes(answer: RawAnswer): Promise<Buffer> {
   const chunks: Buffer[] = []
   await answer.read((chunk) => chunks.push(chunk))
-  const body = Buffer.concat(chunks)
+  return Buffer.concat(chunks)
+}
+
+/** It is kept and carried as base64, which must not be larger than a text may be. */
+async function readMedia(answer: RawAnswer, rules: ExchangeRules): Promise<Buffer> {
+  const body = await readBytes(answer)
+  if (Math.ceil(body.length / 3) * 4 > rules.maxResponseBytes) throw tooLargeError(rules)
+  return body
+}
+
+async function readText(answer: RawAnswer, provider: string): Promise<string> {
+  const body = await readBytes(answer)
   if (!isUtf8(body)) throw protocolError(provider, 'it is not UTF-8 text')
   return body.toString()
 }

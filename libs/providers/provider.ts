@@ -1,4 +1,4 @@
-import type { CanonicalRequest, GatewayError, Part } from '#libs/core'
+import type { CanonicalRequest, GatewayError, Media, Part } from '#libs/core'
 
 /**
  * What the gateway must know of an upstream vendor or server. A spec is a plain value, holds no state and does
@@ -113,6 +113,6 @@ export interface BuiltInProvider {
   /** The models to show in a list; it may answer to more. */
   readonly models: readonly string[]
   stream(request: CanonicalRequest, signal: AbortSignal): AsyncIterable<Part>
-  /** Whole answers in dialects that have no canonical words, by dialect. */
-  readonly answers?: Readonly<Record<string, (body: unknown, model: string) => string>>
+  /** Whole answers in dialects that have no canonical words, by dialect. A form's `body` is its `Media`. */
+  readonly answers?: Readonly<Record<string, (body: unknown, model: string) => string | Media>>
 }

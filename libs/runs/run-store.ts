@@ -5,7 +5,7 @@ import type { Run, RunEnd, RunSpec, RunState } from './run.ts'
 /** A request that is about to become a run. */
 export interface Acceptance {
   spec: RunSpec
-  /** The request's body as the client sent it. */
+  /** The request's body as the client sent it, in base64 where the spec has a `bodyType`. */
   body: string
   /** The channel on which the accepting process listens; empty when nobody waits. */
   homeChannel: string
@@ -45,7 +45,7 @@ export interface Ending {
 export interface FinishedRun {
   run: Run & { end: RunEnd }
   body: string
-  /** A stream's frames, a line each; or the whole answer. */
+  /** A stream's frames, a line each; or the whole answer, in base64 where the end has an `answerType`. */
   log: string
 }
 

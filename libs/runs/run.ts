@@ -48,6 +48,8 @@ export interface RunSpec {
   onWorkerLoss?: 'fail' | 'retry_once'
   /** Absent: its end is told as soon as Redis has it; `s3`: only when the archive has it. */
   durability?: 'redis' | 's3'
+  /** The content type of a body that is not JSON; the body is then kept as base64. */
+  bodyType?: string
   /** The client's headers that go on to the provider, such as `anthropic-beta`. */
   headers: Record<string, string>
   createdAtMs: number
@@ -80,6 +82,8 @@ export interface RunEnd {
   error?: ErrorRecord
   finish?: FinishReason
   usage?: Usage
+  /** The content type of an answer that is not JSON; the answer is then kept as base64. */
+  answerType?: string
   attempts: Attempt[]
   /** How many frames the log holds. */
   frames: number

@@ -221,6 +221,15 @@ describe('the answer of a provider', () => {
     }
   })
 
+  it('is too large as bytes when its base64 would be', async () => {
+    const host = await serve((_, response) => response.end(Buffer.alloc(301)))
+    const readBytes = async (maxResponseBytes: number) =>
+      (await connect(host, { limits: { maxResponseBytes } }).send(call, never)).readBytes()
+
+    expect(await readBytes(404)).toHaveLength(301)
+    expect((await errorOf(readBytes(403))).code).toBe('response_too_large')
+  })
+
   it('is a protocol error when it is garbage', async () => {
     const bytes = Buffer.from([0x64, 0xff, 0xfe])
     const garbage = await serve((_, response) => response.writeHead(200, streamHead).end(bytes))

@@ -145,7 +145,8 @@ export function cancelledError(provider: string, signal: AbortSignal): GatewayEr
   return new GatewayError('cancelled', `The call to provider ${provider} was cancelled.`, details)
 }
 
-function tooLargeError({ provider, maxResponseBytes }: ExchangeRules): GatewayError {
+/** The answer is over the cap. */
+export function tooLargeError({ provider, maxResponseBytes }: ExchangeRules): GatewayError {
   const message = `The answer of provider ${provider} is larger than ${maxResponseBytes} bytes.`
   return new GatewayError('response_too_large', message, { provider })
 }
