@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http'
+import type { Media } from '#libs/core'
 import { dueAtMs, dueTokens, failsBeforeAnswer } from '#libs/providers'
 import type { AnswerPlan, Fault, SimulatorSettings } from '#libs/providers'
 import { chatCompletion, chatEvents, faultError } from './chat-wire.ts'
@@ -13,8 +14,8 @@ export interface Delivery {
   plan: AnswerPlan
   model: string
   includeUsage: boolean
-  /** The body of an answer that is not the plan's. */
-  whole?: string | undefined
+  /** The body of an answer that is not the plan's; JSON if it is a string. */
+  whole?: string | Media | undefined
   /** The one step that is waited for. */
   timer?: NodeJS.Timeout
 }
@@ -105,7 +106,7 @@ function deliverWhole(delivery: Delivery): void {
   const { response, call, settings, plan, model, whole } = delivery
   const tokens = lastToken(delivery)
   schedule(delivery, dueAtMs(settings, Math.max(0, tokens - 1)), () => {
-    const body = whole ?? chatCompletion(plan, model)
+    const { type, bytes } = toMedia(whole ?? chatCompletion(plan, model))
     const { fault } = settings
     call.record.tokens = tokens
     if (fault !== undefined && (typeof fault.kind === 'number' || fault.kind === 'error')) {
@@ -114,13 +115,17 @@ function deliverWhole(delivery: Delivery): void {
     }
     call.record.status = 200
     if (fault === undefined) {
-      response.writeHead(200, { ...jsonHeaders, 'content-length': Buffer.byteLength(body) })
-      response.end(body)
+      response.writeHead(200, { 'content-type': type, 'content-length': bytes.length })
+      response.end(bytes)
     } else {
-      response.writeHead(200, jsonHeaders)
-      breakOff(delivery, fault, body.slice(0, body.length / 2))
+      response.writeHead(200, { 'content-type': type })
+      breakOff(delivery, fault, bytes.subarray(0, bytes.length / 2))
     }
   })
+}
+
+function toMedia(whole: string | Media): Media {
+  return typeof whole === 'string' ? { type: jsonHeaders['content-type'], bytes: Buffer.from(whole) } : whole
 }
 
 /** The fault takes the place of the answer: nothing has been sent. */
@@ -138,7 +143,7 @@ function failInstead({ response, call }: Delivery, fault: Fault): void {
 }
 
 /** The fault comes after these last bytes. A stall stays open until the client leaves, and so it is the client's end. */
-function breakOff({ response, call }: Delivery, fault: Fault, lastBytes: string): void {
+function breakOff({ response, call }: Delivery, fault: Fault, lastBytes: string | Buffer): void {
   if (fault.kind === 'stall') {
     response.write(lastBytes)
     return
@@ -146,7 +151,7 @@ function breakOff({ response, call }: Delivery, fault: Fault, lastBytes: string)
   call.end('fault')
   if (fault.kind === 'reset') response.write(lastBytes, () => response.socket?.resetAndDestroy())
   else if (fault.kind === 'truncate') response.end(lastBytes)
-  else response.end(`${lastBytes}data: ${errorOf(fault).body}\n\n`)
+  else response.end(`${lastBytes.toString()}data: ${errorOf(fault).body}\n\n`)
 }
 
 function errorOf({ kind }: Fault): ChatError {

@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto'
-import { planAnswer, simulateEmbeddings } from '#libs/providers'
+import { parseForm, type Media } from '#libs/core'
+import { planAnswer, simulateEmbeddings, simulateSpeech, simulateTranscription } from '#libs/providers'
 import type { AnswerPlan, SimulatorSettings } from '#libs/providers'
 import { invalid, parseChatRequest, parseObject } from './chat-request.ts'
 
@@ -9,26 +10,40 @@ export interface ReadRequest {
   stream: boolean
   includeUsage: boolean
   plan(settings: SimulatorSettings): AnswerPlan
-  /** The body of the answer where the plan does not tell it. */
-  whole?: string
+  /** The body of the answer where the plan does not tell it; JSON if it is a string. */
+  whole?: string | Media
 }
 
-export function readChatRequest(text: string): ReadRequest {
-  const { plan, ...request } = parseChatRequest(text)
+export function readChatRequest({ bytes }: Media): ReadRequest {
+  const { plan, ...request } = parseChatRequest(bytes.toString())
   return { ...request, plan: (settings) => planAnswer(plan, settings) }
 }
 
+export function readEmbeddingsRequest({ bytes }: Media): ReadRequest {
+  const body = parseObject(bytes.toString())
+  const model = readModel(body.model)
+  return atOnce(bytes, model, simulateEmbeddings(body, model))
+}
+
+export function readSpeechRequest({ bytes }: Media): ReadRequest {
+  const body = parseObject(bytes.toString())
+  return atOnce(bytes, readModel(body.model), simulateSpeech(body))
+}
+
+export function readTranscriptionRequest(form: Media): ReadRequest {
+  const part = parseForm(form).find(({ name }) => name === 'model')
+  const model = readModel(part && form.bytes.toString('utf8', part.start, part.end))
+  return atOnce(form.bytes, model, simulateTranscription(form))
+}
+
+function readModel(model: unknown): string {
+  if (typeof model !== 'string') throw invalid('model', 'must be a string')
+  return model
+}
+
 /** The answer has no tokens, so that it is due at once. */
-export function readEmbeddingsRequest(text: string): ReadRequest {
-  const body = parseObject(text)
-  if (typeof body.model !== 'string') throw invalid('model', 'must be a string')
-  const promptHash = hash('sha256', text, 'hex').slice(0, 32)
+function atOnce(body: Buffer, model: string, whole: string | Media): ReadRequest {
+  const promptHash = hash('sha256', body, 'hex').slice(0, 32)
   const plan: AnswerPlan = { words: [], finish: 'stop', inputTokens: 0, outputTokens: 0, promptHash }
-  return {
-    model: body.model,
-    stream: false,
-    includeUsage: false,
-    plan: () => plan,
-    whole: simulateEmbeddings(body, body.model),
-  }
+  return { model, stream: false, includeUsage: false, plan: () => plan, whole }
 }

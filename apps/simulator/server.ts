@@ -2,14 +2,19 @@ import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { GatewayError } from '#libs/core'
+import { GatewayError, type Media } from '#libs/core'
 import { defaultSettings, parseSimulatorModel } from '#libs/providers'
 import type { SimulatorSettings } from '#libs/providers'
 import { refusalError } from './chat-wire.ts'
 import { deliver, sendError } from './deliver.ts'
 import { createJournal } from './journal.ts'
 import type { Caller, Journal } from './journal.ts'
-import { readChatRequest, readEmbeddingsRequest } from './read-request.ts'
+import {
+  readChatRequest,
+  readEmbeddingsRequest,
+  readSpeechRequest,
+  readTranscriptionRequest,
+} from './read-request.ts'
 import type { ReadRequest } from './read-request.ts'
 
 export interface SimulatorServerOptions {
@@ -50,19 +55,14 @@ const modelList = {
 /** An OpenAI-compatible server with no model behind it. It listens only once it is told to. */
 export function createSimulatorServer(options: SimulatorServerOptions = {}): SimulatorServer {
   const journal = createJournal()
-  const answer = createAnswerer(journal, options, readChatRequest)
-  const embed = createAnswerer(journal, options, readEmbeddingsRequest)
+  const answer = createAnswerer(journal, options)
   const server = createServer({ keepAliveTimeout: keepAliveTimeoutMs, requestTimeout: 0 }, handle)
 
   function handle(request: IncomingMessage, response: ServerResponse): void {
     const [path, query] = (request.url ?? '/').split('?', 2)
+    const read = readers.get(`${request.method} ${path}`)
+    if (read !== undefined) return readBody(request, (body) => answer(request, response, body, read))
     switch (`${request.method} ${path}`) {
-      case 'POST /v1/chat/completions':
-        readBody(request, (body) => answer(request, response, body))
-        break
-      case 'POST /v1/embeddings':
-        readBody(request, (body) => embed(request, response, body))
-        break
       case 'GET /v1/models':
         sendJson(response, modelList)
         break
@@ -97,18 +97,30 @@ export function createSimulatorServer(options: SimulatorServerOptions = {}): Sim
   }
 }
 
-function createAnswerer(
-  journal: Journal,
-  options: SimulatorServerOptions,
-  read: (text: string) => ReadRequest,
-) {
+type Read = (body: Media) => ReadRequest
+
+const readers: ReadonlyMap<string, Read> = new Map([
+  ['POST /v1/chat/completions', readChatRequest],
+  ['POST /v1/embeddings', readEmbeddingsRequest],
+  ['POST /v1/audio/speech', readSpeechRequest],
+  ['POST /v1/audio/transcriptions', readTranscriptionRequest],
+  ['POST /v1/audio/translations', readTranscriptionRequest],
+])
+
+function createAnswerer(journal: Journal, options: SimulatorServerOptions) {
   const defaults = { ...defaultSettings, ...options.defaults }
 
-  return (request: IncomingMessage, response: ServerResponse, body: Buffer | undefined): void => {
+  return (
+    request: IncomingMessage,
+    response: ServerResponse,
+    bytes: Buffer | undefined,
+    read: Read,
+  ): void => {
     const caller: Caller = readCaller(request)
     try {
       checkKey(request, options.requiredKeys)
-      begin(response, caller, body)
+      if (bytes === undefined) throw new GatewayError('request_too_large', 'The body is over 64 MiB.')
+      begin(response, caller, read({ type: request.headers['content-type'] ?? '', bytes }))
     } catch (error) {
       const refusal = GatewayError.from(error)
       journal.refuse({ ...caller, status: refusal.status })
@@ -116,9 +128,8 @@ function createAnswerer(
     }
   }
 
-  function begin(response: ServerResponse, caller: Caller, body: Buffer | undefined): void {
-    if (body === undefined) throw new GatewayError('request_too_large', 'The body is over 64 MiB.')
-    const { model, stream, includeUsage, whole, ...request } = read(body.toString())
+  function begin(response: ServerResponse, caller: Caller, asked: ReadRequest): void {
+    const { model, stream, includeUsage, whole, ...request } = asked
     caller.model = model
     const settings = parseSimulatorModel(model, defaults)
     checkConcurrency()

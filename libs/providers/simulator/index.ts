@@ -1,5 +1,6 @@
 export * from './model-name.ts'
 export * from './pace.ts'
 export * from './plan-answer.ts'
+export * from './simulate-audio.ts'
 export * from './simulate-embeddings.ts'
 export * from './simulator.ts'

@@ -7,6 +7,7 @@ import type { Fault, SimulatorSettings } from './model-name.ts'
 import { dueAtMs, dueTokens } from './pace.ts'
 import { planAnswer } from './plan-answer.ts'
 import type { AnswerPlan } from './plan-answer.ts'
+import { simulateSpeech, simulateTranscription } from './simulate-audio.ts'
 import { simulateEmbeddings } from './simulate-embeddings.ts'
 
 /** Answers inside the worker, with no network and no key; `docs/simulator.md` tells what a model's name can say. */
@@ -16,15 +17,26 @@ export const simulator: ProviderSpec = {
   native: {},
   authorize: () => ({}),
   readError: (status) => toError(status),
-  builtIn: { models: ['lorem'], stream, answers: { 'openai-embeddings': answerEmbeddings } },
+  builtIn: {
+    models: ['lorem'],
+    stream,
+    answers: {
+      'openai-embeddings': answering(simulateEmbeddings),
+      'openai-speech': answering(simulateSpeech),
+      'openai-transcriptions': answering(simulateTranscription),
+      'openai-translations': answering(simulateTranscription),
+    },
+  },
 }
 
 /** At once and without a pace; a fault with a status is the only one that a whole answer can have in here. */
-function answerEmbeddings(body: unknown, model: string): string {
-  const { fault } = parseSimulatorModel(model)
-  if (fault !== undefined)
-    throw toError(typeof fault.kind === 'number' ? fault.kind : 500, fault.retryAfterMs)
-  return simulateEmbeddings(body, model)
+function answering<T>(simulate: (body: unknown, model: string) => T) {
+  return (body: unknown, model: string): T => {
+    const { fault } = parseSimulatorModel(model)
+    if (fault !== undefined)
+      throw toError(typeof fault.kind === 'number' ? fault.kind : 500, fault.retryAfterMs)
+    return simulate(body, model)
+  }
 }
 
 async function* stream(request: CanonicalRequest, signal: AbortSignal): AsyncGenerator<Part> {
