@@ -12,7 +12,7 @@ declare module 'fastify' {
   interface FastifyRequest {
     /** Who calls; set before any handler runs that needs a key. */
     caller: Caller
-    /** The body as it came, for what passes through untouched. */
+    /** The body as it came, for what passes through untouched; in base64 if it is a form. */
     bodyText: string
     startedAtMs: number
   }

@@ -1,8 +1,10 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
-import { isJsonObject, setTopLevelFields } from '#libs/core'
+import { isJsonObject, isMedia, setTopLevelFields } from '#libs/core'
+import { openaiTranscriptions } from '#libs/dialects'
 import type { ApiDeps } from './deps.ts'
 import { messages } from './routes/anthropic-messages.ts'
+import { audio } from './routes/audio.ts'
 import { chatCompletions } from './routes/chat-completions.ts'
 import { geminiModels } from './routes/gemini.ts'
 import { generate } from './routes/generate.ts'
@@ -14,7 +16,7 @@ import { responses } from './routes/responses.ts'
 /** Routes with paths of their own, below whatever prefix they are put. */
 type Routes = (scope: FastifyInstance, deps: ApiDeps) => void
 
-const openai: readonly Routes[] = [chatCompletions, responses, openaiEndpoints, models]
+const openai: readonly Routes[] = [chatCompletions, responses, openaiEndpoints, audio, models]
 
 /**
  * Where the routes are: all of them below `/v1`, and each vendor's also below its own name, with the paths behind it
@@ -25,7 +27,7 @@ const mounts: Readonly<Record<string, readonly Routes[]>> = {
   '/v2': [reranking],
   '/openai/v1': openai,
   '/openai': openai,
-  '/openai/deployments/:deployment': [nameDeployment, chatCompletions, responses, openaiEndpoints],
+  '/openai/deployments/:deployment': [nameDeployment, chatCompletions, responses, openaiEndpoints, audio],
   '/anthropic/v1': [messages, models],
 }
 
@@ -68,8 +70,14 @@ function mount(
 /** Azure's clients tell the model in the path; whatever the body says, that is the one. */
 function nameDeployment(scope: FastifyInstance): void {
   scope.addHook<{ Params: { deployment: string } }>('preHandler', async (request) => {
-    if (!isJsonObject(request.body)) return
     const model = request.params.deployment
+    if (isMedia(request.body)) {
+      const bytes = openaiTranscriptions.toNativeForm(request.body, model)
+      request.body = { type: request.body.type, bytes }
+      request.bodyText = bytes.toString('base64')
+      return
+    }
+    if (!isJsonObject(request.body)) return
     request.body = { ...request.body, model }
     request.bodyText = setTopLevelFields(request.bodyText, { model }) ?? request.bodyText
   })

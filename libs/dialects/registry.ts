@@ -6,7 +6,14 @@ import { gemini } from './gemini/gemini.ts'
 import { geminiTokenCount } from './gemini/token-count.ts'
 import { openaiChat } from './openai-chat/openai-chat.ts'
 import { openaiResponses } from './openai-responses/openai-responses.ts'
-import { openaiEmbeddings, openaiImages, openaiModerations } from './answers/openai.ts'
+import {
+  openaiEmbeddings,
+  openaiImages,
+  openaiModerations,
+  openaiSpeech,
+  openaiTranscriptions,
+  openaiTranslations,
+} from './answers/openai.ts'
 import { rerank } from './answers/rerank.ts'
 import { openaiCompletions } from './openai-completions/openai-completions.ts'
 import { unifiedBlocks } from './unified-blocks/unified-blocks.ts'
@@ -23,6 +30,9 @@ export const dialects: Readonly<Record<string, Dialect>> = {
   [openaiEmbeddings.name]: openaiEmbeddings,
   [openaiModerations.name]: openaiModerations,
   [openaiImages.name]: openaiImages,
+  [openaiSpeech.name]: openaiSpeech,
+  [openaiTranscriptions.name]: openaiTranscriptions,
+  [openaiTranslations.name]: openaiTranslations,
   [rerank.name]: rerank,
   [unifiedBlocks.name]: unifiedBlocks,
 }

@@ -8,6 +8,9 @@ export const openaiPaths = {
   'openai-embeddings': '/embeddings',
   'openai-moderations': '/moderations',
   'openai-images': '/images/generations',
+  'openai-speech': '/audio/speech',
+  'openai-transcriptions': '/audio/transcriptions',
+  'openai-translations': '/audio/translations',
   rerank: '/rerank',
 } as const satisfies Record<string, string>
 

@@ -1,6 +1,6 @@
 import Anthropic from '@anthropic-ai/sdk'
 import { GoogleGenAI } from '@google/genai'
-import OpenAI, { AzureOpenAI } from 'openai'
+import OpenAI, { AzureOpenAI, toFile } from 'openai'
 import { describe, expect, test } from 'vitest'
 import { useGateway } from '../support/gateway.ts'
 import { callApi } from '../support/http.ts'
@@ -54,6 +54,14 @@ describe('Azure’s client', () => {
     expect(location).toBe(`/openai/deployments/${encodeURIComponent(deployment)}/chat/completions/${data.id}`)
     const again = await callApi(gateway().url + location, { headers: { 'api-key': apiKey } })
     expect(again.json).toEqual(data)
+  })
+
+  test('speaks and listens', async () => {
+    const { audio } = client()
+    const speech = await audio.speech.create({ model, voice: 'alloy', input: 'Hi' })
+    const file = await toFile(speech, 'hi.wav')
+    expect(speech.headers.get('content-type')).toBe('audio/wav')
+    expect((await audio.transcriptions.create({ model, file })).text).toMatch(/^Lorem ipsum/)
   })
 
   test('streams', async () => {

@@ -9,5 +9,5 @@ export const groq: ProviderSpec = {
   defaultBaseUrl: 'https://api.groq.com/openai/v1',
   needsKey: true,
   environment: { key: 'GROQ_API_KEY' },
-  native: openaiRoutes('openai-chat'),
+  native: openaiRoutes('openai-chat', 'openai-speech', 'openai-transcriptions', 'openai-translations'),
 }

@@ -7,5 +7,12 @@ export const vllm: ProviderSpec = {
   ...openaiCompatible,
   type: 'vllm',
   defaultBaseUrl: 'http://127.0.0.1:8000/v1',
-  native: openaiRoutes('openai-chat', 'openai-completions', 'openai-embeddings', 'rerank'),
+  native: openaiRoutes(
+    'openai-chat',
+    'openai-completions',
+    'openai-embeddings',
+    'openai-transcriptions',
+    'openai-translations',
+    'rerank',
+  ),
 }

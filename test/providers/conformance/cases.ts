@@ -13,18 +13,20 @@ export interface ConformanceCase {
   dialect?: string
   /** The client's body, without its model. A usual question if it is left out. */
   request?: Record<string, unknown>
+  /** In place of `request`: the client's form, without its model and its file. */
+  form?: Record<string, string>
   stream?: boolean
   options?: Record<string, string>
   /** The provider's name of the model, where what it speaks depends on it. */
   model?: string
-  /** What the provider gets: its whole path, some of its headers, and its body, to the last field. */
-  sent?: { path?: string; headers?: Record<string, string>; body?: unknown }
-  /** The file of the answer: `.json`, `.sse`, `.txt`, or `.jsonl` with a line an event of AWS's binary stream. */
+  /** What the provider gets: its whole path, some of its headers, and its body or its form, to the last field. */
+  sent?: { path?: string; headers?: Record<string, string>; body?: unknown; form?: object }
+  /** The file of the answer: `.wav`, `.json`, `.sse`, `.txt`, or `.jsonl` with a line an event of AWS's binary stream. */
   answer: string
   status?: number
   contentType?: string
   expect: {
-    /** Some of the whole answer, as a client gets it that does not stream. */
+    /** Some of the whole answer, as a client gets it that does not stream; of one that is no JSON, `type` and `base64`. */
     answer?: object
     finish?: string
     usage?: object

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { dialects } from '#libs/dialects'
 import { providerSpecs, type ProviderSpec } from '#libs/providers'
 import { readFixtures } from './cases.ts'
-import { replay } from './replay.ts'
+import { readForm, replay } from './replay.ts'
 
 /** What each provider must be able to do, and so must show: one case a name. */
 function namesAskedOf(spec: ProviderSpec): string[] {
@@ -42,7 +42,8 @@ describe.each(providerSpecs.filter((spec) => spec.builtIn === undefined))('the p
       if (expected.usage !== undefined) expect(replayed.heard?.usage).toEqual(expected.usage)
       if (sent?.path !== undefined) expect(replayed.sent.path).toBe(sent.path)
       if (sent?.headers !== undefined) expect(replayed.sent.headers).toMatchObject(sent.headers)
-      if (sent?.body !== undefined) expect(JSON.parse(replayed.sent.body)).toEqual(sent.body)
+      if (sent?.body !== undefined) expect(JSON.parse(replayed.sent.body.toString())).toEqual(sent.body)
+      if (sent?.form !== undefined) expect(await readForm(replayed.sent)).toEqual(sent.form)
     })
   })
 })

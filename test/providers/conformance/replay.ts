@@ -9,7 +9,7 @@ import { callProvider, type Heard } from '../../../apps/worker/call-provider.ts'
 import { readAnswerFile, type ConformanceCase } from './cases.ts'
 
 export interface Replayed {
-  sent: { path: string; headers: IncomingMessage['headers']; body: string }
+  sent: { path: string; headers: IncomingMessage['headers']; body: Buffer }
   frames: string[]
   heard: Heard | undefined
   error: ErrorRecord | undefined
@@ -21,6 +21,7 @@ const timeouts = { connectMs: 5000, firstByteMs: 5000, idleMs: 5000, totalMs: 10
 const contentTypes: Readonly<Record<string, string>> = {
   json: 'application/json',
   sse: 'text/event-stream',
+  wav: 'audio/wav',
   txt: 'text/plain',
   jsonl: 'application/vnd.amazon.eventstream',
 }
@@ -32,12 +33,12 @@ const question = { messages: [{ role: 'user', content: 'What is the weather in P
 export async function replay(spec: ProviderSpec, fixture: ConformanceCase): Promise<Replayed> {
   const { answer: file, status = 200, stream = false, request = question } = fixture
   const contentType = fixture.contentType ?? contentTypes[file.split('.').at(-1) ?? ''] ?? 'text/plain'
-  let sent = { path: '', headers: {} as IncomingMessage['headers'], body: '' }
+  let sent = { path: '', headers: {} as IncomingMessage['headers'], body: Buffer.alloc(0) }
   const server = createServer((incoming, response) => {
     const chunks: Buffer[] = []
     incoming.on('data', (chunk: Buffer) => chunks.push(chunk))
     incoming.once('end', () => {
-      sent = { path: incoming.url ?? '', headers: incoming.headers, body: Buffer.concat(chunks).toString() }
+      sent = { path: incoming.url ?? '', headers: incoming.headers, body: Buffer.concat(chunks) }
       response.writeHead(status, { 'content-type': contentType })
       response.end(readAnswerFile(spec.type, file))
     })
@@ -73,6 +74,7 @@ export async function replay(spec: ProviderSpec, fixture: ConformanceCase): Prom
     metadata: {},
     lane: 'standard',
     onDisconnect: 'continue',
+    ...(fixture.form !== undefined && { bodyType: `multipart/form-data; boundary=${boundary}` }),
     headers: {},
     createdAtMs: 1000,
   }
@@ -82,7 +84,10 @@ export async function replay(spec: ProviderSpec, fixture: ConformanceCase): Prom
     heard = await callProvider(
       {
         spec: run,
-        body: JSON.stringify({ model: context.model, ...request, ...(stream && { stream }) }),
+        body:
+          fixture.form === undefined
+            ? JSON.stringify({ model: context.model, ...request, ...(stream && { stream }) })
+            : toForm({ model: context.model, ...fixture.form }).toString('base64'),
         dialect,
         frames: context,
         provider: { spec, connected },
@@ -105,7 +110,29 @@ export async function replay(spec: ProviderSpec, fixture: ConformanceCase): Prom
   }
   const whole =
     isStreamDialect(dialect) && stream ? dialect.collect(frames, context) : (heard?.answer ?? 'null')
-  return { sent, frames, heard, error, answer: JSON.parse(whole) }
+  const answer: unknown =
+    heard?.answerType === undefined ? JSON.parse(whole) : { type: heard.answerType, base64: whole }
+  return { sent, frames, heard, error, answer }
+}
+
+const boundary = 'fixture-boundary'
+
+function toForm(fields: Record<string, string>): Buffer {
+  const file = 'form-data; name="file"; filename="a.wav"\r\ncontent-type: audio/wav\r\n\r\nRIFF'
+  const texts = Object.entries(fields).map(([name, value]) => `form-data; name="${name}"\r\n\r\n${value}`)
+  const parts = [file, ...texts].map((part) => `--${boundary}\r\ncontent-disposition: ${part}\r\n`)
+  return Buffer.from(`${parts.join('')}--${boundary}--\r\n`)
+}
+
+/** A form as the provider reads it; of a file, its text. */
+export async function readForm({ headers, body }: Replayed['sent']): Promise<Record<string, string>> {
+  const type = headers['content-type'] ?? ''
+  const form = await new Response(new Uint8Array(body), { headers: { 'content-type': type } }).formData()
+  const entries = [...form].map(async ([name, value]) => [
+    name,
+    typeof value === 'string' ? value : await value.text(),
+  ])
+  return Object.fromEntries((await Promise.all(entries)) as [string, string][])
 }
 
 function defaultsOf({ options = {} }: ProviderSpec): Record<string, string> {
