@@ -77,10 +77,11 @@ export async function carryRun(deps: WorkerDeps, provider: WorkerProvider, claim
  */
 async function restoreRun(deps: WorkerDeps, claim: Claim): Promise<'there' | 'fenced'> {
   const { rid, tenant } = claim.spec
-  if ((await deps.store.inspect(rid)) !== undefined) return 'there'
-  if ((await deps.archive.read(rid, tenant)) !== undefined) return 'fenced'
-  deps.logger.warn({ rid }, 'Redis has lost the run, it is written down again')
-  await deps.store.restore(claim)
+  const found = await deps.store.inspect(rid)
+  if (found !== undefined && found.state !== 'accepted') return 'there'
+  if (found === undefined && (await deps.archive.read(rid, tenant)) !== undefined) return 'fenced'
+  if ((await deps.store.restore(claim)) === 'restored')
+    deps.logger.warn({ rid }, 'Redis has lost the run, it is written down again')
   return 'there'
 }
 

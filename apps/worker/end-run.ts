@@ -59,8 +59,9 @@ async function settleSpooled(
 ): Promise<'ended' | 'fenced' | 'archived'> {
   const { spec, end, claimedAtMs } = finished.run
   const { rid, tenant } = spec
-  if ((await deps.store.inspect(rid)) === undefined) {
-    if ((await deps.archive.read(rid, tenant)) !== undefined) return 'archived'
+  const found = await deps.store.inspect(rid)
+  if (found === undefined || found.state === 'accepted') {
+    if (found === undefined && (await deps.archive.read(rid, tenant)) !== undefined) return 'archived'
     const claimed = { spec, epoch, body: finished.body, homeChannel, claimedAtMs: claimedAtMs ?? Date.now() }
     await deps.store.restore({ status: 'run', ...claimed })
   }

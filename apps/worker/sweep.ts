@@ -41,8 +41,13 @@ async function salvageAbandoned(deps: WorkerDeps): Promise<void> {
   const { store } = deps
   for (const rid of await store.abandoned(silentWorkerMs, mostPerSweep)) {
     const run = await store.inspect(rid)
-    const claim = run === undefined ? undefined : await store.claim(rid, run.spec.provider, randomUUID())
-    if (claim?.status === 'salvage') await salvageRun(deps, claim)
+    if (run === undefined) {
+      // Evicted: what is left of it would be found by every sweep, before those that can be helped.
+      await store.forget(rid)
+      continue
+    }
+    const claim = await store.claim(rid, run.spec.provider, randomUUID())
+    if (claim.status === 'salvage') await salvageRun(deps, claim)
   }
 }
 

@@ -18,7 +18,8 @@ if state == 'dispatched' and run[5] == ARGV[3] then
 end
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local epoch = run[2] + 1
+-- By the clock, since a Redis that lost its last writes would else give two claims the same epoch.
+local epoch = math.max(run[2] + 1, now)
 if state == 'accepted' then
   redis.call('HSET', KEYS[1], 'state', 'dispatched', 'epoch', epoch, 'claimedAt', now, 'holder', ARGV[3])
   redis.call('ZREM', KEYS[2], ARGV[1])

@@ -4,10 +4,12 @@
 -- KEYS 1 run, 2 log, 3 running, 4 outbox
 -- ARGV 1 rid, 2 epoch, 3 seq, 4 number of frames, 5 end record, 6 payload, 7 home channel, 8 run channel,
 --      9 '1' if the run answers in one piece
--- Reply: 'ended' | 'fenced' | 'gap' (Redis lacks frames before these) | 'missing'
+-- Reply: 'ended' | 'fenced' | 'gap' (Redis lacks frames before these) | 'missing' (Redis has lost the run, or its
+--        claim)
 local run = redis.call('HMGET', KEYS[1], 'epoch', 'state', 'seq')
 if not run[1] then return 'missing' end
-if run[1] ~= ARGV[2] then return 'fenced' end
+if run[2] == 'accepted' and tonumber(ARGV[2]) > tonumber(run[1]) then return 'missing' end
+if run[1] ~= ARGV[2] or run[2] == 'accepted' then return 'fenced' end
 if run[2] == 'ended' or run[2] == 'persisted' then return 'ended' end
 if ARGV[3] - math.max(ARGV[4], 1) > tonumber(run[3] or -1) then return 'gap' end
 local time = redis.call('TIME')

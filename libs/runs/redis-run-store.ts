@@ -78,6 +78,7 @@ export function createRedisRunStore(redis: Redis, options: { retainMs: number })
 /** The outbox forgets last: what is in it is looked after until all is gone. */
 async function forgetRun(redis: Redis, rid: RunId): Promise<void> {
   await redis.del(keys.run(rid), keys.log(rid))
+  await redis.zrem(keys.running, rid)
   await redis.zrem(keys.outbox, rid)
 }
 
@@ -91,7 +92,7 @@ function defineScripts(redis: Redis) {
     cancel: script('cancel-4.lua'),
     remove: script('delete-4.lua'),
     settle: script('settle-1.lua'),
-    restore: script('restore-4.lua'),
+    restore: script('restore-5.lua'),
     retry: script('retry-3.lua'),
     beat: script('beat-2.lua'),
   }
@@ -99,9 +100,9 @@ function defineScripts(redis: Redis) {
 
 function restoreArguments(claimed: Extract<ClaimResult, { status: 'run' }>): [string[], ScriptArgument[]] {
   const { spec, epoch, body, homeChannel, claimedAtMs } = claimed
-  const { rid, tenant } = spec
+  const { rid, tenant, provider } = spec
   return [
-    [keys.run(rid), keys.running, keys.runsOf(tenant), keys.storedOf(tenant)],
+    [keys.run(rid), keys.running, keys.runsOf(tenant), keys.storedOf(tenant), keys.waiting(provider)],
     [
       rid,
       tenant,

@@ -1,8 +1,10 @@
--- Lets a run be called once more whose worker died before its first frame.
+-- Lets a run be called once more whose worker died before its first frame. Sent twice, the second gets what the
+-- first got, unless somebody has claimed it meanwhile: then the run is no business of the caller's any more.
 -- KEYS 1 run, 2 waiting, 3 running
 -- ARGV 1 rid, 2 epoch
 -- Reply: 'retried' | 'spent' (it was retried before, has frames, or shall stop)
 local run = redis.call('HMGET', KEYS[1], 'epoch', 'state', 'seq', 'retried', 'cancel')
+if run[1] == ARGV[2] and run[2] == 'accepted' and run[4] then return 'retried' end
 if run[1] ~= ARGV[2] or run[2] ~= 'dispatched' or run[3] or run[4] or run[5] then return 'spent' end
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)

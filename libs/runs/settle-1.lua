@@ -12,7 +12,8 @@ for at = 4, #ARGV do
   if held[2] then
     deleted[#deleted + 1] = rid
   else
-    if held[1] then
+    -- One that has not ended here ended in writes that Redis has lost; its readers are still to be told an end.
+    if held[1] == 'ended' or held[1] == 'persisted' then
       redis.call('HSET', run, 'state', 'persisted')
       redis.call('PEXPIRE', run, ARGV[3])
       redis.call('PEXPIRE', ARGV[2] .. rid, ARGV[3])

@@ -3,10 +3,11 @@
 -- KEYS 1 run, 2 log
 -- ARGV 1 rid, 2 epoch, 3 seq of the last frame, 4 number of frames, 5 meta, 6 payload, 7 home channel, 8 run channel
 -- Reply: 'appended' | 'cancel' (appended, and the run shall stop) | 'fenced' (a later epoch, or the end, came
--- first: write no more) | 'gap' (Redis lacks frames before these) | 'missing' (Redis has lost the run)
+-- first: write no more) | 'gap' (Redis lacks frames before these) | 'missing' (Redis has lost the run, or its claim)
 local run = redis.call('HMGET', KEYS[1], 'epoch', 'state', 'cancel', 'seq')
 if not run[1] then return 'missing' end
-if run[1] ~= ARGV[2] or run[2] == 'ended' or run[2] == 'persisted' then return 'fenced' end
+if run[2] == 'accepted' and tonumber(ARGV[2]) > tonumber(run[1]) then return 'missing' end
+if run[1] ~= ARGV[2] or (run[2] ~= 'dispatched' and run[2] ~= 'streaming') then return 'fenced' end
 local last = tonumber(run[4] or -1)
 if tonumber(ARGV[3]) > last then
   if ARGV[3] - ARGV[4] > last then return 'gap' end

@@ -30,8 +30,8 @@ async function claimNew(token: string): Promise<Extract<ClaimResult, { status: '
   return claim
 }
 
-const entryOf = (seq: number, ...frames: string[]): LogEntry => {
-  return { epoch: 1, seq, count: frames.length, meta: '', payload: frames.join('\n') }
+const entryOf = ({ epoch }: { epoch: number }, seq: number, ...frames: string[]): LogEntry => {
+  return { epoch, seq, count: frames.length, meta: '', payload: frames.join('\n') }
 }
 
 async function readAll({ spec }: { spec: { rid: string; tenant: string } }): Promise<string[]> {
@@ -43,17 +43,22 @@ test('an append that would leave a hole is refused, and taken once the hole is f
   const claim = await claimNew('a')
   const { rid } = claim.spec
 
-  expect(await log.append(rid, entryOf(1, 'one', 'two'), '')).toBe('appended')
-  expect(await log.append(rid, entryOf(3, 'four'), '')).toBe('gap')
-  expect(await log.append(rid, entryOf(2, 'three'), '')).toBe('appended')
-  expect(await log.append(rid, entryOf(3, 'four'), '')).toBe('appended')
+  expect(await log.append(rid, entryOf(claim, 1, 'one', 'two'), '')).toBe('appended')
+  expect(await log.append(rid, entryOf(claim, 3, 'four'), '')).toBe('gap')
+  expect(await log.append(rid, entryOf(claim, 2, 'three'), '')).toBe('appended')
+  expect(await log.append(rid, entryOf(claim, 3, 'four'), '')).toBe('appended')
   expect(await readAll(claim)).toEqual(['one\ntwo', 'three', 'four'])
 })
 
 test('an append that comes twice, also late, is taken once', async () => {
   const claim = await claimNew('a')
   const { rid } = claim.spec
-  const entries = [entryOf(0, 'one'), entryOf(1, 'two'), entryOf(0, 'one'), entryOf(1, 'two')]
+  const entries = [
+    entryOf(claim, 0, 'one'),
+    entryOf(claim, 1, 'two'),
+    entryOf(claim, 0, 'one'),
+    entryOf(claim, 1, 'two'),
+  ]
 
   for (const entry of entries) expect(await log.append(rid, entry, '')).toBe('appended')
 
@@ -72,12 +77,12 @@ test('a run that Redis has lost can be written down again by its worker, and goe
   const claim = await claimNew('a')
   const { rid } = claim.spec
   await redis.flushall()
-  expect(await log.append(rid, entryOf(0, 'one'), '')).toBe('missing')
+  expect(await log.append(rid, entryOf(claim, 0, 'one'), '')).toBe('missing')
 
   expect(await store.restore(claim)).toBe('restored')
   expect(await store.restore(claim)).toBe('there')
 
-  expect(await log.append(rid, entryOf(0, 'one'), '')).toBe('appended')
+  expect(await log.append(rid, entryOf(claim, 0, 'one'), '')).toBe('appended')
   expect(await store.inspect(rid)).toMatchObject({ spec: claim.spec, state: 'streaming', end: null })
 })
 
@@ -91,7 +96,7 @@ test('silence proves nothing while no worker is heard', async () => {
   expect(await store.claim(rid, provider, 'b')).toEqual({ status: 'held' })
 
   await redis.hset('mr:alive', 'since', 1)
-  expect(await store.claim(rid, provider, 'b')).toMatchObject({ status: 'salvage', epoch: 2 })
+  expect(await store.claim(rid, provider, 'b')).toMatchObject({ status: 'salvage' })
 })
 
 test('a salvaged run goes back among the waiting once, and never after its first frame', async () => {
@@ -99,11 +104,49 @@ test('a salvaged run goes back among the waiting once, and never after its first
   const lost = { ...claim, status: 'salvage', state: 'dispatched' } as const
 
   expect(await store.retry(lost)).toBe('retried')
+  expect(await store.retry(lost)).toBe('retried')
   const again = await store.claim(claim.spec.rid, claim.spec.provider, 'b')
-  expect(again).toMatchObject({ status: 'run', epoch: 2 })
-  expect(await store.retry({ ...lost, epoch: 2 })).toBe('spent')
+  if (again.status !== 'run') throw new Error(`expected the run, not ${again.status}`)
+  expect(again.epoch).toBeGreaterThan(claim.epoch)
+  expect(await store.retry(lost)).toBe('spent')
+  expect(await store.retry({ ...lost, epoch: again.epoch })).toBe('spent')
 
   const begun = await claimNew('a')
-  await log.append(begun.spec.rid, entryOf(0, 'one'), '')
+  await log.append(begun.spec.rid, entryOf(begun, 0, 'one'), '')
   expect(await store.retry({ ...begun, status: 'salvage', state: 'streaming' })).toBe('spent')
+})
+
+/** As a failover does that lost what was written last. */
+async function loseClaim({ spec: { rid, provider } }: { spec: { rid: string; provider: string } }) {
+  await redis.hset(`mr:run:${rid}`, 'state', 'accepted', 'epoch', 0)
+  await redis.hdel(`mr:run:${rid}`, 'holder', 'claimedAt')
+  await redis.zrem('mr:running', rid)
+  await redis.zadd(`mr:waiting:${provider}`, Date.now(), rid)
+}
+
+test('a claim that Redis has lost is written down again by its worker, before others take the run', async () => {
+  const claim = await claimNew('a')
+  const { rid, provider } = claim.spec
+  await loseClaim(claim)
+
+  expect(await log.append(rid, entryOf(claim, 0, 'one'), '')).toBe('missing')
+  expect(await store.restore(claim)).toBe('restored')
+
+  expect(await log.append(rid, entryOf(claim, 0, 'one'), '')).toBe('appended')
+  expect(await store.claim(rid, provider, 'b')).toEqual({ status: 'held' })
+  expect((await store.waiting(provider)).count).toBe(0)
+})
+
+test('who claims a run whose claim Redis has lost shares no epoch with the one before, and alone may write', async () => {
+  const first = await claimNew('a')
+  const { rid, provider } = first.spec
+  await loseClaim(first)
+  const second = await store.claim(rid, provider, 'b')
+  if (second.status !== 'run') throw new Error(`expected the run, not ${second.status}`)
+
+  expect(await store.restore(first)).toBe('there')
+  expect(await log.append(rid, entryOf(first, 0, 'from the first'), '')).toBe('fenced')
+  expect(await log.append(rid, entryOf(second, 0, 'from the second'), '')).toBe('appended')
+
+  expect(await readAll(first)).toEqual(['from the second'])
 })
