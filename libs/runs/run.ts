@@ -9,7 +9,7 @@ export type Lane = (typeof lanes)[number]
 export const lanePriority: Readonly<Record<Lane, number>> = { interactive: 0, standard: 10, batch: 100 }
 
 /**
- * A run's way, each arrow one idempotent script that compares the epoch:
+ * A run's way, each arrow one idempotent script that compares the epoch; `transitions` has every step.
  *
  *     accepted → dispatched → streaming → ended → persisted
  *

@@ -1,5 +1,5 @@
 import { createRunId } from '#libs/core'
-import type { RunSpec } from '#libs/runs'
+import type { ClaimResult, RunEnd, RunSpec } from '#libs/runs'
 
 /** A run of the tenant `acme` for the provider `p`, as the API would accept it. */
 export function makeRunSpec(): RunSpec {
@@ -21,4 +21,21 @@ export function makeRunSpec(): RunSpec {
     headers: {},
     createdAtMs: Date.now(),
   }
+}
+
+/** How a run ends that said nothing. */
+export function makeEnd(): RunEnd {
+  return {
+    outcome: 'completed',
+    attempts: [],
+    frames: 0,
+    startedAtMs: null,
+    firstFrameAtMs: null,
+    endedAtMs: Date.now(),
+  }
+}
+
+/** What a worker holds in memory of a run that it has claimed. */
+export function makeClaim(spec: RunSpec, epoch: number): Extract<ClaimResult, { status: 'run' }> {
+  return { status: 'run', spec, epoch, body: '{}', homeChannel: '', claimedAtMs: Date.now() }
 }
