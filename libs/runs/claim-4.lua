@@ -16,6 +16,7 @@ if state == 'ended' or state == 'persisted' then return { 'ended' } end
 if state == 'dispatched' and run[5] == ARGV[3] then
   return { 'run', tonumber(run[2]), run[3], run[8], run[4], tonumber(run[6]) }
 end
+if run[5] == 'salvage ' .. ARGV[3] then return { 'salvage', tonumber(run[2]), run[3], run[4], state } end
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 -- By the clock, since a Redis that lost its last writes would else give two claims the same epoch.
@@ -32,6 +33,6 @@ local limit = tonumber(ARGV[2])
 local since = tonumber(redis.call('HGET', KEYS[4], 'since') or now)
 local heard = tonumber(redis.call('ZSCORE', KEYS[3], ARGV[1]) or 0)
 if now - math.max(heard, since, tonumber(run[7] or 0)) < limit then return { 'held' } end
-redis.call('HSET', KEYS[1], 'epoch', epoch)
+redis.call('HSET', KEYS[1], 'epoch', epoch, 'holder', 'salvage ' .. ARGV[3])
 redis.call('ZADD', KEYS[3], now, ARGV[1])
 return { 'salvage', epoch, run[3], run[4], state }

@@ -4,7 +4,7 @@ import { parseArgs } from 'node:util'
 
 const usage = `Usage: npm run test:faults -- [--long] [--seed N] [FILE…]
 
-Runs the fault tests: the short variants, as npm test does, or the long ones.`
+Runs the fault tests: the short variants, as npm test does, or the long ones, with 10,000 random courses of a run.`
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -18,7 +18,8 @@ if (values.help || !/^\d{1,9}$/.test(values.seed)) {
   console.error(usage)
   process.exit(values.help ? 0 : 2)
 }
-const files = positionals.length === 0 ? ['test/faults'] : positionals
+const everything = values.long ? ['test/faults', 'test/runs/interleavings'] : ['test/faults']
+const files = positionals.length === 0 ? everything : positionals
 const child = spawn(process.execPath, ['test/run.ts', ...files], {
   stdio: 'inherit',
   env: {
