@@ -19,6 +19,10 @@ const commands: Readonly<Record<string, { summary: string; load: () => Promise<C
     summary: "write a LiteLLM config.yaml in this gateway's own words",
     load: async () => (await import('./import.ts')).importFile,
   },
+  runs: {
+    summary: 'list the runs and the dead letters, retry or cancel one',
+    load: async () => (await import('./runs.ts')).runs,
+  },
 }
 
 process.exitCode = await main(process.argv.slice(2))

@@ -36,8 +36,8 @@ const longestKeyWaitMs = 60_000
  */
 export async function carryRun(deps: WorkerDeps, provider: WorkerProvider, claim: Claim): Promise<void> {
   const { spec, epoch, homeChannel } = claim
-  const held = deps.held.hold(spec.rid)
   const dialect = getDialect(spec.dialect)
+  const held = deps.held.hold(spec.rid)
   const writer = deps.pump.open({
     rid: spec.rid,
     epoch,
@@ -60,12 +60,12 @@ export async function carryRun(deps: WorkerDeps, provider: WorkerProvider, claim
       error = toEndError(held, thrown)
     }
     if (held.stopped === 'fenced') {
-      writer.finish()
       deps.logger.warn({ rid: spec.rid }, 'another worker took the run over')
       return
     }
     await endRun(deps, journey, heard, error)
   } finally {
+    writer.finish()
     held.release()
     deps.runMetrics.onReleased(spec)
   }

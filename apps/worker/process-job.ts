@@ -4,7 +4,7 @@ import type { RunId } from '#libs/core'
 import { carryRun } from './carry-run.ts'
 import type { WorkerDeps, WorkerProvider } from './deps.ts'
 import { insist } from './insist.ts'
-import { salvageRun } from './salvage.ts'
+import { buryRun, salvageRun } from './salvage.ts'
 
 /** How often a job whose run is in other hands looks whether it has ended. */
 const heldPollMs = 1_000
@@ -22,7 +22,8 @@ export async function processJob(deps: WorkerDeps, provider: WorkerProvider, rid
     const claim = await insist(() => deps.store.claim(rid, provider.config.name, token), onError)
     switch (claim.status) {
       case 'run':
-        return carryRun(deps, provider, claim)
+        // What a provider or client did ends a run the usual way: this one can't be carried by anybody.
+        return carryRun(deps, provider, claim).catch((error: unknown) => buryRun(deps, claim, error))
       case 'salvage':
         if ((await salvageRun(deps, claim)) === 'ended') return
         break
@@ -33,6 +34,10 @@ export async function processJob(deps: WorkerDeps, provider: WorkerProvider, rid
         break
       case 'ended':
         return
+      case 'unreadable':
+        deps.logger.error({ rid }, 'the record of a run cannot be read; it is a dead letter now')
+        deps.metrics.deadLetters({ provider: provider.config.name }).inc()
+        return deps.store.bury(rid)
       case 'unknown':
         deps.logger.warn({ rid }, 'a job names a run that is not there')
         return

@@ -26,16 +26,45 @@ export async function salvageRun(deps: WorkerDeps, claim: Claim): Promise<'ended
  * a typed error behind it: the provider is not called again, since it may have been paid already.
  */
 async function endLostRun(deps: WorkerDeps, claim: Claim): Promise<void> {
-  const { spec, epoch, homeChannel } = claim
-  const { rid, tenant } = spec
-  const entries = await readEntries(deps.log, rid, tenant)
-  const seq = (entries.at(-1)?.seq ?? -1) + 1
+  const entries = await readEntries(deps.log, claim.spec.rid, claim.spec.tenant)
   const error =
-    seq > 0
+    entries.length > 0
       ? new GatewayError('worker_lost', 'The worker was lost in mid-answer; what it had received is kept.')
       : new GatewayError('upstream_outcome_unknown', 'The worker was lost after it had called the provider.')
-  const request = spec.stream ? await deps.store.body(rid) : undefined
-  const frames = spec.stream ? toLastFrames(spec, request, entries, error) : []
+  const ended = await endBehind(deps, claim, entries, error)
+  deps.logger.warn(
+    { rid: claim.spec.rid, entries: entries.length, ended },
+    'salvaged a run whose worker was lost',
+  )
+}
+
+/**
+ * Puts a run that could not be carried among the dead letters: its client is told now, and it is not tried again
+ * before somebody has looked at it.
+ */
+export async function buryRun(
+  deps: WorkerDeps,
+  claim: Pick<Claim, 'spec' | 'epoch' | 'homeChannel'>,
+  cause: unknown,
+): Promise<void> {
+  const { rid, tenant } = claim.spec
+  const error = GatewayError.from(cause)
+  deps.logger.error({ err: error, rid }, 'a run could not be carried and is a dead letter now')
+  await deps.store.bury(rid)
+  deps.metrics.deadLetters({ provider: claim.spec.provider }).inc()
+  await endBehind(deps, claim, await readEntries(deps.log, rid, tenant), error)
+}
+
+/** Ends a run as failed, behind all that its log holds. */
+async function endBehind(
+  deps: WorkerDeps,
+  { spec, epoch, homeChannel }: Pick<Claim, 'spec' | 'epoch' | 'homeChannel'>,
+  entries: readonly LogEntry[],
+  error: GatewayError,
+): Promise<string> {
+  const seq = (entries.at(-1)?.seq ?? -1) + 1
+  const request = spec.stream ? await deps.store.body(spec.rid) : undefined
+  const frames = spec.stream ? toLastFrames(deps, { spec, request, entries }, error) : []
   const end: RunEnd = {
     outcome: 'failed',
     error: error.toJSON(),
@@ -48,21 +77,26 @@ async function endLostRun(deps: WorkerDeps, claim: Claim): Promise<void> {
   const count = frames.length
   const entry = { epoch, seq: seq + Math.max(count, 1) - 1, count, meta: '', payload: frames.join('\n') }
   const ended = await deps.store.end({ spec, epoch, homeChannel, end, entry, isWhole: !spec.stream })
-  deps.logger.warn({ rid, frames: seq, ended }, 'salvaged a run whose worker was lost')
   if (ended === 'ended') deps.runMetrics.onEnded(spec, end)
+  return ended
 }
 
+/** None where even these can't be made: a run that nobody understands must have an end all the same. */
 function toLastFrames(
-  spec: RunSpec,
-  request: string | undefined,
-  entries: readonly LogEntry[],
+  { logger }: WorkerDeps,
+  { spec, request, entries }: { spec: RunSpec; request: string | undefined; entries: readonly LogEntry[] },
   error: GatewayError,
 ): string[] {
   const { rid, model, includeUsage } = spec
   const frames = entries.flatMap(({ count, payload }) => (count === 0 ? [] : payload.split('\n')))
   const createdAt = Math.floor(spec.createdAtMs / 1000)
   const context = { rid, model, createdAt, includeUsage, ...(request !== undefined && { request }) }
-  return getStreamDialect(spec.dialect).errorFrames(error.toJSON(), frames.length, { context, frames })
+  try {
+    return getStreamDialect(spec.dialect).errorFrames(error.toJSON(), frames.length, { context, frames })
+  } catch (thrown) {
+    logger.error({ err: thrown, rid }, 'the end of a run could not be put into words')
+    return []
+  }
 }
 
 /** The lost worker has told it with its first frame. */

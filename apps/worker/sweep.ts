@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { GatewayError } from '#libs/core'
+import { GatewayError, type RunId } from '#libs/core'
 import { lanePriority, silentWorkerMs } from '#libs/runs'
 import type { WorkerDeps } from './deps.ts'
 import { salvageRun } from './salvage.ts'
@@ -38,17 +38,23 @@ async function sweepOnce(deps: WorkerDeps): Promise<void> {
 }
 
 async function salvageAbandoned(deps: WorkerDeps): Promise<void> {
-  const { store } = deps
-  for (const rid of await store.abandoned(silentWorkerMs, mostPerSweep)) {
-    const run = await store.inspect(rid)
-    if (run === undefined) {
-      // Evicted: what is left of it would be found by every sweep, before those that can be helped.
-      await store.forget(rid)
-      continue
+  for (const rid of await deps.store.abandoned(silentWorkerMs, mostPerSweep)) {
+    try {
+      await seeTo(deps, rid)
+    } catch (error) {
+      // The next one can perhaps be helped.
+      deps.logger.warn({ err: GatewayError.from(error), rid }, 'a silent run could not be seen to')
     }
-    const claim = await store.claim(rid, run.spec.provider, randomUUID())
-    if (claim.status === 'salvage') await salvageRun(deps, claim)
   }
+}
+
+async function seeTo(deps: WorkerDeps, rid: RunId): Promise<void> {
+  const { store } = deps
+  const run = await store.inspect(rid)
+  // Evicted: what is left of it would be found by every sweep, before those that can be helped.
+  if (run === undefined) return store.forget(rid)
+  const claim = await store.claim(rid, run.spec.provider, randomUUID())
+  if (claim.status === 'salvage') await salvageRun(deps, claim)
 }
 
 async function enqueueForgotten({ store, providers }: WorkerDeps): Promise<void> {
@@ -56,8 +62,10 @@ async function enqueueForgotten({ store, providers }: WorkerDeps): Promise<void>
     const waiting = await store.waitingLong(config.name, enqueuedWithinMs, mostPerSweep)
     if (waiting.length === 0) continue
     for (const rid of await queue.missing(waiting)) {
-      const run = await store.inspect(rid)
-      if (run?.state === 'accepted') await queue.add(rid, lanePriority[run.spec.lane])
+      // One that cannot be read gets a job all the same: whoever takes it puts it among the dead letters.
+      const run = await store.inspect(rid).catch(() => 'unreadable' as const)
+      if (run === 'unreadable') await queue.add(rid, lanePriority.batch)
+      else if (run?.state === 'accepted') await queue.add(rid, lanePriority[run.spec.lane])
     }
   }
 }

@@ -37,14 +37,19 @@ export const dialects: Readonly<Record<string, Dialect>> = {
   [unifiedBlocks.name]: unifiedBlocks,
 }
 
-/** Throws for a name that this release does not know: a stored run may be of a newer release. */
+/** `undefined` for a name that this release does not know: a stored run may be of a newer release. */
+export function findDialect(name: string): Dialect | undefined {
+  return Object.hasOwn(dialects, name) ? dialects[name] : undefined
+}
+
+/** The same; throws what it does not find. */
 export function getDialect(name: string): Dialect {
-  const dialect = Object.hasOwn(dialects, name) ? dialects[name] : undefined
+  const dialect = findDialect(name)
   if (dialect === undefined) throw new GatewayError('internal_error', `This release has no dialect ${name}.`)
   return dialect
 }
 
-/** The same for a run that streams, or is asked for as a stream. Throws `invalid_request` if it never can be one. */
+/** For a run that streams, or is asked for as a stream. Throws `invalid_request` if it never can be one. */
 export function getStreamDialect(name: string): StreamDialect {
   const dialect = getDialect(name)
   if (isStreamDialect(dialect)) return dialect

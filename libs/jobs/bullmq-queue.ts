@@ -35,6 +35,10 @@ export function createBullmqQueue(provider: string, redis: Redis): JobQueue {
       for (const [index, rid] of rids.entries()) if (failed[index] !== null) await queue.remove(rid)
       return rids.filter((_rid, index) => found[index] === 0 || failed[index] !== null)
     },
+    async failed(limit) {
+      const failed = await queue.getFailed(0, limit - 1)
+      return failed.map((job) => ({ id: job.id ?? '', reason: job.failedReason }))
+    },
     async setConcurrency(concurrency) {
       await queue.setGlobalConcurrency(concurrency)
     },

@@ -9,6 +9,8 @@ export interface JobQueue {
   add(rid: RunId, priority: number): Promise<void>
   /** Which of these runs have no job that will be done. One that failed is removed, so that `add` adds another. */
   missing(rids: readonly RunId[]): Promise<RunId[]>
+  /** Jobs that no worker could read, newest first: the run, if the job names one, and what was wrong. */
+  failed(limit: number): Promise<{ id: string; reason: string }[]>
   /** Bounds how many jobs run at once over all workers. */
   setConcurrency(concurrency: number): Promise<void>
   close(): Promise<void>

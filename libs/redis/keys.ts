@@ -24,6 +24,8 @@ export const keys = {
   alive: 'mr:alive',
   /** Sorted set: ended runs that the archive does not hold yet, by time of ending. */
   outbox: 'mr:outbox',
+  /** Sorted set: dead letters, runs that no worker could carry, by the time of their burial; cut to the newest. */
+  dead: 'mr:dead',
   /** Sorted set: a tenant's runs by the time in their ids, cut to the newest. */
   runsOf: (tenant: string) => `mr:runs:${tenant}`,
   /** Sorted set: those of its runs that the client asked to have listed (`store: true`). */

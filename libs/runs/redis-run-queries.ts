@@ -28,6 +28,7 @@ export function createRunQueries(redis: Redis): RunQueries {
     unarchived: (ageMs, limit) => oldest(keys.outbox, ageMs, limit),
     abandoned: (ageMs, limit) => oldest(keys.running, ageMs, limit),
     waitingLong: (provider, ageMs, limit) => oldest(keys.waiting(provider), ageMs, limit),
+    dead: (limit) => redis.zrevrange(keys.dead, 0, limit - 1),
     waiting: (provider) => readBacklog(redis, keys.waiting(provider)),
     outbox: () => readBacklog(redis, keys.outbox),
     async position(rid, provider) {

@@ -18,6 +18,7 @@ export const silentWorkerMs = 12_000
 /** After so long without a sign of any worker, it is Redis that could not be heard. */
 const silentFleetMs = 8_000
 const listedRuns = 100_000
+const mostDeadLetters = 10_000
 const idempotencyLifetimeMs = 24 * 60 * 60 * 1000
 
 /**
@@ -70,6 +71,12 @@ export function createRedisRunStore(redis: Redis, options: { retainMs: number })
       const prefixes = [runPrefix, logPrefix, options.retainMs]
       return (await settle([keys.outbox], [...prefixes, ...rids])) as RunId[]
     },
+    async bury(rid) {
+      await redis.zadd(keys.dead, Date.now(), rid)
+      await redis.zremrangebyrank(keys.dead, 0, -mostDeadLetters - 1)
+      await redis.zrem(keys.running, rid)
+    },
+    unearth: async (rid) => (await redis.zrem(keys.dead, rid)) === 1,
     forget: (rid) => forgetRun(redis, rid),
     ...createRunQueries(redis),
   }
@@ -152,16 +159,28 @@ function toClaimResult(reply: readonly unknown[]): ClaimResult {
     const [, epoch, spec, body, homeChannel, claimedAtMs] = reply as [
       string,
       number,
-      string,
+      string | null,
       string | null,
       string,
       number,
     ]
-    return { status, epoch, spec: JSON.parse(spec) as RunSpec, body: body ?? '', homeChannel, claimedAtMs }
+    const read = readSpec(spec)
+    if (read === undefined) return { status: 'unreadable' }
+    return { status, epoch, spec: read, body: body ?? '', homeChannel, claimedAtMs }
   }
   if (status === 'salvage') {
-    const [, epoch, spec, homeChannel, state] = reply as [string, number, string, string, RunState]
-    return { status, epoch, spec: JSON.parse(spec) as RunSpec, homeChannel, state }
+    const [, epoch, spec, homeChannel, state] = reply as [string, number, string | null, string, RunState]
+    const read = readSpec(spec)
+    return read === undefined ? { status: 'unreadable' } : { status, epoch, spec: read, homeChannel, state }
   }
   return { status }
+}
+
+/** `undefined` for what is no JSON: such a record must not be asked for again and again. */
+function readSpec(spec: string | null): RunSpec | undefined {
+  try {
+    return JSON.parse(spec ?? '') as RunSpec
+  } catch {
+    return undefined
+  }
 }

@@ -27,7 +27,8 @@ export type AcceptResult =
 export type ClaimResult =
   | { status: 'run'; epoch: number; spec: RunSpec; body: string; homeChannel: string; claimedAtMs: number }
   | { status: 'salvage'; epoch: number; spec: RunSpec; homeChannel: string; state: RunState }
-  | { status: 'held' | 'ended' | 'unknown' }
+  /** `unreadable`: it is claimed, but its record is not one that this release knows. */
+  | { status: 'held' | 'ended' | 'unknown' | 'unreadable' }
 
 /** What the last step of a run writes, all or nothing. */
 export interface Ending {
@@ -93,6 +94,13 @@ export interface RunStore extends RunQueries {
   beat(rids: readonly RunId[]): Promise<{ cancelled: RunId[]; missing: RunId[] }>
   /** The archive holds these. Gives those that were deleted meanwhile: the caller erases and forgets them. */
   settle(rids: readonly RunId[]): Promise<RunId[]>
+  /**
+   * Puts a run among the dead letters, for an operator to look at; nobody tries to carry it any more. Its end, if it
+   * can have one, is the caller's to write.
+   */
+  bury(rid: RunId): Promise<void>
+  /** Takes a run out of the dead letters; false if it was not among them. */
+  unearth(rid: RunId): Promise<boolean>
   /** Takes a run out of Redis and out of the outbox; before, the archive must hold nothing of it. */
   forget(rid: RunId): Promise<void>
 }
@@ -123,6 +131,8 @@ export interface RunQueries {
   abandoned(olderThanMs: number, limit: number): Promise<RunId[]>
   /** Runs that have waited for a worker for so long. */
   waitingLong(provider: string, olderThanMs: number, limit: number): Promise<RunId[]>
+  /** Dead letters, newest first. */
+  dead(limit: number): Promise<RunId[]>
   waiting(provider: string): Promise<Backlog>
   /** How many runs of the provider come before this one; `undefined` if it waits no more. */
   position(rid: RunId, provider: string): Promise<number | undefined>

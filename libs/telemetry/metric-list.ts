@@ -116,6 +116,12 @@ export const metricList = {
     help: 'Age of the oldest finished run that is not yet archived.',
     labels: [],
   },
+  deadLetters: {
+    type: 'counter',
+    name: 'millrace_dead_letters_total',
+    help: 'Runs that no worker could carry.',
+    labels: ['provider'],
+  },
   collectErrors: {
     type: 'counter',
     name: 'millrace_collect_errors_total',
