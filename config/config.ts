@@ -38,6 +38,10 @@ export interface ServerConfig {
   readonly drainMs: number
   readonly logLevel: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent'
   readonly onDisconnect: OnDisconnect
+  /** The age of the oldest finished run outside the archive from which on new runs are refused. */
+  readonly outboxLimitMs: number
+  /** How long a stream's connection may take nothing before it is closed. */
+  readonly stuckReaderMs: number
 }
 
 export interface RedisConfig {

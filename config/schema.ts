@@ -31,6 +31,8 @@ const server = section({
   drain_ms: number(0, longestMs).default(30_000),
   log_level: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
   on_disconnect: onDisconnect.default('continue'),
+  outbox_limit_ms: milliseconds.default(3_600_000),
+  stuck_reader_ms: milliseconds.default(60_000),
 })
 
 const redis = section({

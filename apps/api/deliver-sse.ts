@@ -12,7 +12,7 @@ import { openingOf, streamHeaders } from './response-headers.ts'
  * The status line waits for the first frame, so that a run that fails before it is answered with its real status;
  * when that takes longer than `streamCommitMs` the stream begins without it, and comments keep it alive. Each
  * entry of the log is one write. When the connection is full nothing more is taken until it has drained, and one
- * that takes nothing for a minute is closed: its reader can resume.
+ * that takes nothing for `stuckReaderMs` is closed: its reader can resume.
  */
 export interface SseDelivery extends OpenStream, Reader {
   /** To be called once, with what feeds the delivery. */
@@ -43,8 +43,6 @@ export interface SseOptions {
   /** The client left before the end. */
   onLeave?: (() => void) | undefined
 }
-
-const stuckMs = 60_000
 
 interface Delivery {
   readonly options: SseOptions
@@ -162,7 +160,7 @@ function finish(delivery: Delivery): void {
 function tick(delivery: Delivery, nowMs: number): void {
   const { response, openStreams } = delivery.options
   if (delivery.fullSinceMs !== undefined) {
-    if (nowMs - delivery.fullSinceMs > stuckMs) response.destroy()
+    if (nowMs - delivery.fullSinceMs > openStreams.stuckReaderMs) response.destroy()
     return
   }
   if (delivery.state === 'held' && nowMs - delivery.openedAtMs >= openStreams.streamCommitMs) commit(delivery)

@@ -50,11 +50,15 @@ export async function createApiDeps({ config, redisUrl, logger }: ApiOptions): P
   const queues = new Map(config.providers.map(({ name }) => [name, createBullmqQueue(name, jobs)]))
   const openStreams = createOpenStreams(config.server)
   const store = createRedisRunStore(redis, { retainMs: config.redis.retainMs })
-  const admission = createAdmission({ redis, store, onError })
+  const metrics = createMetrics({
+    tenants: new Set(config.keys.map(({ tenant }) => tenant)).add('default'),
+  })
+  const { outboxLimitMs } = config.server
+  const admission = createAdmission({ redis, store, outboxLimitMs, metrics, onError })
   return {
     config,
     logger,
-    metrics: createMetrics({ tenants: new Set(config.keys.map(({ tenant }) => tenant)).add('default') }),
+    metrics,
     redis,
     store,
     log,

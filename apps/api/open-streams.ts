@@ -10,12 +10,15 @@ export interface OpenStreams {
   remove(stream: OpenStream): void
   readonly keepAliveMs: number
   readonly streamCommitMs: number
+  readonly stuckReaderMs: number
   close(): void
 }
 
 const tickMs = 1_000
 
-export function createOpenStreams(options: { keepAliveMs: number; streamCommitMs: number }): OpenStreams {
+export function createOpenStreams(
+  options: Pick<OpenStreams, 'keepAliveMs' | 'streamCommitMs' | 'stuckReaderMs'>,
+): OpenStreams {
   const streams = new Set<OpenStream>()
   const timer = setInterval(() => {
     const nowMs = Date.now()
@@ -26,6 +29,7 @@ export function createOpenStreams(options: { keepAliveMs: number; streamCommitMs
     remove: (stream) => void streams.delete(stream),
     keepAliveMs: options.keepAliveMs,
     streamCommitMs: options.streamCommitMs,
+    stuckReaderMs: options.stuckReaderMs,
     close: () => clearInterval(timer),
   }
 }

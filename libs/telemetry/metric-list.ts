@@ -116,6 +116,12 @@ export const metricList = {
     help: 'Age of the oldest finished run that is not yet archived.',
     labels: [],
   },
+  refusals: {
+    type: 'counter',
+    name: 'millrace_refusals_total',
+    help: 'New runs refused because Redis is nearly full or the archive has been away, by reason.',
+    labels: ['reason'],
+  },
   deadLetters: {
     type: 'counter',
     name: 'millrace_dead_letters_total',

@@ -39,6 +39,8 @@ describe('a file', () => {
         drainMs: 30_000,
         logLevel: 'info',
         onDisconnect: 'continue',
+        outboxLimitMs: 3_600_000,
+        stuckReaderMs: 60_000,
       },
       redis: { url: undefined, retainMs: 60_000, allowEviction: false },
       storage: {

@@ -14,7 +14,7 @@ export function health(app: FastifyInstance, deps: ApiDeps): void {
     return reply.code(isReady ? 200 : 503).send({
       status: isReady ? 'ready' : 'not_ready',
       redis,
-      archive: deps.admission.isArchiveBehind ? 'behind' : 'ok',
+      archive: deps.admission.archive,
       draining: deps.isDraining,
     })
   })
