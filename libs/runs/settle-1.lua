@@ -5,6 +5,7 @@
 -- Reply: the rids among them that were deleted meanwhile
 local deleted = {}
 local settled = {}
+local isFull = false
 for at = 4, #ARGV do
   local rid = ARGV[at]
   local run = ARGV[1] .. rid
@@ -14,9 +15,14 @@ for at = 4, #ARGV do
   else
     -- One that has not ended here ended in writes that Redis has lost; its readers are still to be told an end.
     if held[1] == 'ended' or held[1] == 'persisted' then
-      redis.call('HSET', run, 'state', 'persisted')
-      redis.call('PEXPIRE', run, ARGV[3])
-      redis.call('PEXPIRE', ARGV[2] .. rid, ARGV[3])
+      -- A full Redis takes nothing more, but lets go: what the archive has is forgotten at once then, to make room.
+      isFull = isFull or type(redis.pcall('HSET', run, 'state', 'persisted')) == 'table'
+      if isFull then
+        redis.call('DEL', run, ARGV[2] .. rid)
+      else
+        redis.call('PEXPIRE', run, ARGV[3])
+        redis.call('PEXPIRE', ARGV[2] .. rid, ARGV[3])
+      end
     end
     settled[#settled + 1] = rid
   end
