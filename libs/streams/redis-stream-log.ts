@@ -3,6 +3,8 @@ import { parseStreamEntry } from './log-entry.ts'
 import type { AppendResult, StreamLog } from './stream-log.ts'
 
 const pageEntries = 64
+/** What a reader may have no room for is read in vain, so a page is not much more than a connection takes at once. */
+const pageBytes = 64 * 1024
 
 /** The logs as Redis streams, on a connection that stays its owner's. */
 export function createRedisStreamLog(redis: Redis): StreamLog {
@@ -17,13 +19,13 @@ export function createRedisStreamLog(redis: Redis): StreamLog {
     async read(rid, tenant, cursor) {
       // Numbers go on from one epoch to the next, so what a reader lacks has an id above its own in any case.
       const after = cursor.seq < 0 ? '0-0' : `${Math.max(cursor.epoch, 1)}-${cursor.seq}`
-      const reply = await read([keys.run(rid), keys.log(rid)], [tenant, after, pageEntries])
+      const reply = await read([keys.run(rid), keys.log(rid)], [tenant, after, pageEntries, pageBytes])
       if (reply === null) return undefined
-      const [state, entries] = reply as [string, [string, string[]][]]
+      const [state, entries, isComplete] = reply as [string, [string, string[]][], number]
       return {
         state,
         entries: entries.map(([id, fields]) => parseStreamEntry(id, fields)),
-        complete: entries.length < pageEntries,
+        complete: isComplete === 1,
       }
     },
   }

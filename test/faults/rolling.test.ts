@@ -36,8 +36,8 @@ test(
     })
 
     for (let round = 0; round < rounds; round += 1) {
-      await replace(fleet.apis, fleet.addApi)
-      await replace(fleet.workers, fleet.addWorker)
+      await replace(fleet.apis, () => fleet.addApi())
+      await replace(fleet.workers, () => fleet.addWorker())
     }
     const results = await reading
 
