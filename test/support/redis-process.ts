@@ -4,6 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { createInterface } from 'node:readline'
 import { findRedisServer } from '../../libs/redis/find-redis-server.ts'
 
@@ -12,6 +13,8 @@ export interface RedisProcess {
   port: number
   /** SIGKILL: nothing is flushed. */
   kill(): Promise<void>
+  /** SIGSTOP: it answers nobody for so long. */
+  pause(ms: number): Promise<void>
   /** Resolves when it accepts connections again. */
   start(): Promise<void>
   close(): Promise<void>
@@ -50,6 +53,11 @@ export async function startRedisProcess(): Promise<RedisProcess> {
     port,
     kill,
     start,
+    async pause(ms) {
+      child?.kill('SIGSTOP')
+      await sleep(ms)
+      child?.kill('SIGCONT')
+    },
     async close() {
       await kill()
       await rm(directory, { recursive: true })
