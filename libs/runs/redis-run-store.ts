@@ -72,9 +72,9 @@ export function createRedisRunStore(redis: Redis, options: { retainMs: number })
       return (await settle([keys.outbox], [...prefixes, ...rids])) as RunId[]
     },
     async bury(rid) {
-      await redis.zadd(keys.dead, Date.now(), rid)
-      await redis.zremrangebyrank(keys.dead, 0, -mostDeadLetters - 1)
-      await redis.zrem(keys.running, rid)
+      const newest = [keys.dead, 0, -mostDeadLetters - 1] as const
+      const buried = redis.multi().zadd(keys.dead, Date.now(), rid).zremrangebyrank(...newest)
+      await buried.zrem(keys.running, rid).exec()
     },
     unearth: async (rid) => (await redis.zrem(keys.dead, rid)) === 1,
     forget: (rid) => forgetRun(redis, rid),
