@@ -73,7 +73,10 @@ export function createRedisRunStore(redis: Redis, options: { retainMs: number })
     },
     async bury(rid) {
       const newest = [keys.dead, 0, -mostDeadLetters - 1] as const
-      const buried = redis.multi().zadd(keys.dead, Date.now(), rid).zremrangebyrank(...newest)
+      const buried = redis
+        .multi()
+        .zadd(keys.dead, Date.now(), rid)
+        .zremrangebyrank(...newest)
       await buried.zrem(keys.running, rid).exec()
     },
     unearth: async (rid) => (await redis.zrem(keys.dead, rid)) === 1,
