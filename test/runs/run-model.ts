@@ -112,6 +112,8 @@ export const expectOf = {
     if (model.isDeleted) return 'unknown'
     const reply = step(model, 'cancel')
     if (reply === 'requested' || reply === 'cancelled') model.isCancelled = true
+    // Who cancels a waiting run writes its end, under an epoch of its own.
+    if (reply === 'cancelled') model.epoch += 1
     return reply
   },
 
