@@ -71,18 +71,20 @@ export function createRedisRunStore(redis: Redis, options: { retainMs: number })
       const prefixes = [runPrefix, logPrefix, options.retainMs]
       return (await settle([keys.outbox], [...prefixes, ...rids])) as RunId[]
     },
-    async bury(rid) {
-      const newest = [keys.dead, 0, -mostDeadLetters - 1] as const
-      const buried = redis
-        .multi()
-        .zadd(keys.dead, Date.now(), rid)
-        .zremrangebyrank(...newest)
-      await buried.zrem(keys.running, rid).exec()
-    },
+    bury: (rid) => buryRun(redis, rid),
     unearth: async (rid) => (await redis.zrem(keys.dead, rid)) === 1,
     forget: (rid) => forgetRun(redis, rid),
     ...createRunQueries(redis),
   }
+}
+
+async function buryRun(redis: Redis, rid: RunId): Promise<void> {
+  const newest = [keys.dead, 0, -mostDeadLetters - 1] as const
+  const buried = redis
+    .multi()
+    .zadd(keys.dead, Date.now(), rid)
+    .zremrangebyrank(...newest)
+  await buried.zrem(keys.running, rid).exec()
 }
 
 /** The outbox forgets last: what is in it is looked after until all is gone. */
