@@ -59,6 +59,7 @@ export async function startChaosProxy(targetPort: number): Promise<ChaosProxy> {
 
   /** Pieces keep their order: each waits for the one before it. */
   function pass(from: Socket, to: Socket, isDropped: () => boolean): void {
+    let waiting = 0
     let last = Promise.resolve()
     from.on('data', (piece: Buffer) => {
       if (chaos.blackhole) {
@@ -68,7 +69,8 @@ export async function startChaosProxy(targetPort: number): Promise<ChaosProxy> {
       }
       if (isDropped()) return
       const { latencyMs = 0, sliceBytes = piece.length, bytesPerSecond } = chaos
-      if (latencyMs === 0 && bytesPerSecond === undefined && sliceBytes === piece.length) {
+      // What still waits goes first, also when the chaos is over: TCP never changes the order of bytes.
+      if (waiting === 0 && latencyMs === 0 && bytesPerSecond === undefined && sliceBytes === piece.length) {
         if (!to.write(piece)) {
           from.pause()
           to.once('drain', () => from.resume())
@@ -76,6 +78,7 @@ export async function startChaosProxy(targetPort: number): Promise<ChaosProxy> {
         return
       }
       const dueMs = performance.now() + latencyMs
+      waiting += 1
       last = last.then(async () => {
         await wait(dueMs - performance.now())
         for (let at = 0; at < piece.length && !to.destroyed; at += sliceBytes) {
@@ -83,6 +86,7 @@ export async function startChaosProxy(targetPort: number): Promise<ChaosProxy> {
           to.write(slice)
           await wait(bytesPerSecond === undefined ? 0 : (slice.length / bytesPerSecond) * 1000)
         }
+        waiting -= 1
       })
     })
   }
