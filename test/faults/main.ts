@@ -4,7 +4,8 @@ import { parseArgs } from 'node:util'
 
 const usage = `Usage: npm run test:faults -- [--long] [--seed N] [FILE…]
 
-Runs the fault tests: the short variants, as npm test does, or the long ones, with 10,000 random courses of a run.`
+Runs the fault tests: the short variants, some of which npm test leaves out, or the long ones, with 10,000 random
+courses of a run.`
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
