@@ -144,7 +144,8 @@ describe('the built-in provider', () => {
 
     await collect(ask('one', { model: 'lorem?tokens=5&ttft_ms=40&gap_ms=10' }))
 
-    expect(performance.now() - startedAtMs).toBeGreaterThanOrEqual(79)
+    // Node counts timers in whole milliseconds, each of which may be up to one early.
+    expect(performance.now() - startedAtMs).toBeGreaterThanOrEqual(75)
   })
 
   test.each([
