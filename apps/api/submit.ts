@@ -78,10 +78,13 @@ export function prepare(deps: ApiDeps, submission: Submission): Prepared {
  */
 export async function accept(deps: ApiDeps, prepared: Prepared, homeChannel: string): Promise<RunId> {
   const { spec } = prepared
+  const startedAtMs = performance.now()
   const result = await writeDown(deps, prepared, homeChannel)
+  deps.metrics.overhead({ stage: 'accept' }).observe((performance.now() - startedAtMs) / 1000)
   switch (result.status) {
     case 'accepted':
       await enqueue(deps, spec)
+      deps.metrics.overhead({ stage: 'accept_and_enqueue' }).observe((performance.now() - startedAtMs) / 1000)
       return spec.rid
     case 'attached':
       return result.rid

@@ -23,6 +23,10 @@ export function createRunMetrics(metrics: Metrics): RunMetrics {
       if (end.firstFrameAtMs !== null) {
         metrics.timeToFirstToken({ provider, model }).observe((end.firstFrameAtMs - spec.createdAtMs) / 1000)
       }
+      if (spec.stream && end.firstFrameAtMs !== null && end.frames > 1) {
+        const gapMs = (end.endedAtMs - end.firstFrameAtMs) / (end.frames - 1)
+        metrics.interTokenGap({ provider }).observe(gapMs / 1000)
+      }
       for (const attempt of end.attempts) {
         metrics.providerLatency({ provider, model }).observe(attempt.durationMs / 1000)
         if (attempt.outcome !== 'ok') metrics.providerErrors({ provider, code: attempt.outcome }).inc()

@@ -68,7 +68,7 @@ export const metricList = {
   interTokenGap: {
     type: 'histogram',
     name: 'millrace_inter_token_gap_seconds',
-    help: 'Between two pieces of content from the provider.',
+    help: 'Mean time between two frames of a stream, once a stream.',
     labels: ['provider'],
     buckets: [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30],
   },
