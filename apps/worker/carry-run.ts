@@ -1,33 +1,13 @@
-import { setTimeout as sleep } from 'node:timers/promises'
-import { GatewayError, type ErrorCode } from '#libs/core'
-import { getDialect, isStreamDialect, type Dialect, type FrameContext } from '#libs/dialects'
-import type { Lease } from '#libs/keys'
-import type { Attempt, ClaimResult, FinishedRun, Outcome, RunEnd, RunOpening } from '#libs/runs'
+import { GatewayError } from '#libs/core'
+import { getDialect, isStreamDialect } from '#libs/dialects'
+import type { FinishedRun, Outcome, RunEnd, RunOpening } from '#libs/runs'
 import type { LogEntry } from '#libs/streams'
-import type { RunWriter } from './append-pump.ts'
-import { callProvider, type Heard } from './call-provider.ts'
+import type { Heard } from './call-provider.ts'
 import type { WorkerDeps, WorkerProvider } from './deps.ts'
 import { endInStore } from './end-run.ts'
 import type { HeldRun } from './held-runs.ts'
-
-type Claim = Extract<ClaimResult, { status: 'run' }>
-
-/** A run on its way through this worker. */
-interface Journey {
-  claim: Claim
-  dialect: Dialect
-  provider: WorkerProvider
-  held: HeldRun
-  writer: RunWriter
-  attempts: Attempt[]
-  firstFrameAtMs: number | null
-}
-
-/** How many calls one run may make before its first frame, and how long it rests between two. */
-const mostAttempts = 3
-const restMs = 250
-/** A run waits for a key that rests no longer than this, and is else refused: its client may know a better place. */
-const longestKeyWaitMs = 60_000
+import { toFrameContext, type Claim, type Journey } from './journey.ts'
+import { callUntilHeard } from './try-calls.ts'
 
 /**
  * Carries a claimed run from the call to its end: calls the provider, appends what it says, ends the run in one
@@ -85,129 +65,12 @@ async function restoreRun(deps: WorkerDeps, claim: Claim): Promise<'there' | 'fe
   return 'there'
 }
 
-async function callUntilHeard(journey: Journey): Promise<Heard> {
-  const { held, writer, attempts, provider } = journey
-  const spentKeys = new Set<string>()
-  for (;;) {
-    const lease = await leaseKey(journey, spentKeys)
-    try {
-      return await callOnce(journey, lease)
-    } catch (thrown) {
-      const error = GatewayError.from(thrown)
-      if (lease !== undefined && keyErrors.has(error.code)) spentKeys.add(lease.name)
-      const canRetry = writer.seq === 0 && attempts.length < mostAttempts && !held.signal.aborted
-      if (!canRetry || !isWorthAnotherCall(error, provider, spentKeys)) throw error
-      await sleep(restMs * attempts.length, undefined, { signal: held.signal })
-    }
-  }
-}
-
-const keyErrors: ReadonlySet<ErrorCode> = new Set([
-  'rate_limit_exceeded',
-  'insufficient_quota',
-  'upstream_auth_failed',
-])
-
-/**
- * A limited or refused key gives way to another; a provider that answered with its own failure, or was never
- * reached, gets another chance. A call of which nobody knows what came of it is not made again: it may be paid.
- */
-function isWorthAnotherCall(
-  { code }: GatewayError,
-  provider: WorkerProvider,
-  spentKeys: ReadonlySet<string>,
-): boolean {
-  if (keyErrors.has(code)) return provider.keys.lease(spentKeys).status !== 'none'
-  return code === 'upstream_error' || code === 'upstream_unreachable'
-}
-
-async function callOnce(journey: Journey, lease: Lease | undefined): Promise<Heard> {
-  const { claim, dialect, provider, held, writer, attempts } = journey
-  const { spec, body } = claim
-  const attempt: Attempt = {
-    provider: spec.provider,
-    model: spec.target,
-    key: lease?.name ?? null,
-    startedAtMs: Date.now(),
-    durationMs: 0,
-    outcome: 'ok',
-  }
-  attempts.push(attempt)
-  try {
-    const heard = await callProvider(
-      {
-        spec,
-        body,
-        dialect,
-        frames: toFrameContext(claim),
-        provider,
-        key: lease?.value,
-        signal: held.signal,
-      },
-      {
-        get seq() {
-          return writer.seq
-        },
-        write(frame) {
-          journey.firstFrameAtMs ??= Date.now()
-          writer.write(frame)
-        },
-      },
-    )
-    lease?.release()
-    return heard
-  } catch (thrown) {
-    const error = GatewayError.from(thrown)
-    attempt.outcome = error.code
-    lease?.release(error)
-    throw error
-  } finally {
-    attempt.durationMs = Date.now() - attempt.startedAtMs
-  }
-}
-
-/** A key for the next call; waits while all that are left rest. */
-async function leaseKey(
-  { provider, held }: Journey,
-  spentKeys: ReadonlySet<string>,
-): Promise<Lease | undefined> {
-  const { name, keys } = provider.config
-  if (keys.length === 0) return undefined
-  for (;;) {
-    const lease = provider.keys.lease(spentKeys)
-    if (lease.status === 'leased') return lease
-    if (lease.status === 'none') {
-      throw new GatewayError('upstream_auth_failed', `Provider ${name} has refused all of its keys.`, {
-        provider: name,
-      })
-    }
-    const waitMs = Math.max(1, Math.ceil(lease.untilMs - performance.now()))
-    if (waitMs > longestKeyWaitMs) {
-      throw new GatewayError('rate_limit_exceeded', `All keys of provider ${name} are at their limit.`, {
-        provider: name,
-        retryAfterMs: waitMs,
-      })
-    }
-    await sleep(waitMs, undefined, { signal: held.signal })
-  }
-}
-
 function toEndError(held: HeldRun, thrown: unknown): GatewayError {
   if (held.stopped === 'cancelled') return new GatewayError('cancelled', 'The run was cancelled.')
   if (held.stopped === 'drained') {
     return new GatewayError('worker_lost', 'The worker had to stop before the answer was complete.')
   }
   return GatewayError.from(thrown)
-}
-
-function toFrameContext({ spec, body }: Claim): FrameContext {
-  return {
-    rid: spec.rid,
-    model: spec.model,
-    createdAt: Math.floor(spec.createdAtMs / 1000),
-    includeUsage: spec.includeUsage,
-    request: body,
-  }
 }
 
 function toOpening({ claim, attempts, firstFrameAtMs }: Journey): RunOpening {
