@@ -6,7 +6,7 @@ import type { ApiDeps } from './deps.ts'
 import { messages } from './routes/anthropic-messages.ts'
 import { audio } from './routes/audio.ts'
 import { chatCompletions } from './routes/chat-completions.ts'
-import { geminiModels } from './routes/gemini.ts'
+import { geminiModels, geminiSlashModels } from './routes/gemini.ts'
 import { generate } from './routes/generate.ts'
 import { jobs } from './routes/jobs.ts'
 import { models } from './routes/models.ts'
@@ -34,9 +34,9 @@ const mounts: Readonly<Record<string, readonly Routes[]>> = {
 /** Google's are apart from the others, since here a key may stand in the URL. */
 const googleMounts: Readonly<Record<string, readonly Routes[]>> = {
   '/v1': [geminiModels],
-  '/v1beta': [geminiModels, models],
-  '/genai/v1': [geminiModels, models],
-  '/genai/v1beta': [geminiModels, models],
+  '/v1beta': [geminiModels, geminiSlashModels, models],
+  '/genai/v1': [geminiModels, geminiSlashModels, models],
+  '/genai/v1beta': [geminiModels, geminiSlashModels, models],
 }
 
 /** Puts every dialect's routes below its prefixes; each of them asks for a key first. */

@@ -16,11 +16,22 @@ interface Call {
  */
 export function geminiModels(scope: FastifyInstance, deps: ApiDeps): void {
   scope.post<Call>('/models/*', { config: { dialect: gemini } }, (request, reply) => {
-    const target = request.params['*']
-    const at = target.lastIndexOf(':')
-    const asked = { model: target.slice(0, Math.max(at, 0)), method: target.slice(at + 1) }
-    return call(deps, asked, request, reply)
+    return call(deps, readPath(request.params['*']), request, reply)
   })
+}
+
+/** A model whose name holds a slash may be asked for without `models/`, as the AI SDK does: `provider/model:METHOD`. */
+export function geminiSlashModels(scope: FastifyInstance, deps: ApiDeps): void {
+  const config = { dialect: gemini }
+  scope.post<Call & { Params: { provider: string } }>('/:provider/*', { config }, (request, reply) => {
+    const { provider, '*': rest } = request.params
+    return call(deps, readPath(`${provider}/${rest}`), request, reply)
+  })
+}
+
+function readPath(target: string): { model: string; method: string } {
+  const at = target.lastIndexOf(':')
+  return { model: target.slice(0, Math.max(at, 0)), method: target.slice(at + 1) }
 }
 
 async function call(
