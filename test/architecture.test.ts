@@ -75,6 +75,13 @@ test('a library imports only what the table lets it', () => {
   expect(told(wrong)).toEqual([])
 })
 
+test('a client kit imports nothing of the gateway', () => {
+  const kits = readSources('clients/**/*.ts')
+  expect(kits.length).toBeGreaterThan(3)
+  const wrong = kits.flatMap(readImports).filter(({ specifier }) => /^(#|\.\.\/\.\.)/.test(specifier))
+  expect(wrong).toEqual([])
+})
+
 test('only apps import the configuration', () => {
   expect(told(edges.filter(({ unit, imported }) => isConfig(imported) && !unit.startsWith('apps/')))).toEqual(
     [],
