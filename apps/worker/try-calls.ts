@@ -14,8 +14,9 @@ const restMs = 250
 export async function callUntilHeard(journey: Journey): Promise<Heard> {
   const { held, writer, attempts, provider } = journey
   const spentKeys = new Set<string>()
+  let lastError: GatewayError | undefined
   for (;;) {
-    const lease = await leaseKey(journey, spentKeys)
+    const lease = await leaseKey(journey, spentKeys, lastError)
     try {
       return await callOnce(journey, lease)
     } catch (thrown) {
@@ -23,6 +24,7 @@ export async function callUntilHeard(journey: Journey): Promise<Heard> {
       if (lease !== undefined && keyErrors.has(error.code)) spentKeys.add(lease.name)
       const canRetry = writer.seq === 0 && attempts.length < mostAttempts && !held.signal.aborted
       if (!canRetry || !isWorthAnotherCall(error, provider, spentKeys)) throw error
+      lastError = error
       await sleep(restMs * attempts.length, undefined, { signal: held.signal })
     }
   }
@@ -43,7 +45,7 @@ function isWorthAnotherCall(
   provider: WorkerProvider,
   spentKeys: ReadonlySet<string>,
 ): boolean {
-  if (keyErrors.has(code)) return provider.keys.lease(spentKeys).status !== 'none'
+  if (keyErrors.has(code)) return spentKeys.size < provider.keys.size
   return code === 'upstream_error' || code === 'upstream_unreachable'
 }
 
@@ -80,12 +82,12 @@ async function callOnce(journey: Journey, lease: Lease | undefined): Promise<Hea
         },
       },
     )
-    lease?.release()
+    lease?.release({})
     return heard
   } catch (thrown) {
     const error = GatewayError.from(thrown)
     attempt.outcome = error.code
-    lease?.release(error)
+    lease?.release({ error })
     throw error
   } finally {
     attempt.durationMs = Date.now() - attempt.startedAtMs

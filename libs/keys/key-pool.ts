@@ -9,34 +9,59 @@ export interface ProviderKey {
   weight?: number
 }
 
+/** A call that needs a key. */
+export interface KeyCall {
+  rid: string
+  /** Of the calls that wait for the same key, those of an earlier lane come first. */
+  lane: 'interactive' | 'standard' | 'batch'
+  /** The provider's name for the model. */
+  target: string
+  /** How many the call will probably use, input and output together. */
+  readonly tokens: number
+  /** The names of keys that are not to be used. */
+  exclude?: ReadonlySet<string>
+  /** The name of the key that is better than the others, if it is free. */
+  prefer?: string
+}
+
+/** How a call ended. */
+export interface CallOutcome {
+  error?: GatewayError
+  /** What it used, once that is known. */
+  tokens?: number
+  /** Of the provider's answer. */
+  headers?: Readonly<Record<string, string>>
+}
+
 /** A hold on one key while a call runs. */
 export interface Lease {
   status: 'leased'
   name: string
   value: string
-  /** Tells how the call ended, `undefined` for well: later leases depend on it. */
-  release(error?: GatewayError): void
+  /** Tells how the call ended: later leases depend on it. */
+  release(outcome: CallOutcome): void
 }
 
 /**
- * `cooling`: there are keys, but each must rest; the first is back at `untilMs` of the pool's clock. `none`: there is
- * no key left to wait for, since the rest was excluded or refused by the provider.
+ * `wait`: there are keys, but each must rest; the call's turn comes at `untilMs`, as `Date.now()` tells time. `none`:
+ * there is no key left to wait for, since the rest was excluded or refused by the provider.
  */
-export type LeaseResult = Lease | { status: 'cooling'; untilMs: number } | { status: 'none' }
+export type LeaseResult = Lease | { status: 'wait'; untilMs: number } | { status: 'none' }
 
 /**
  * Chooses among keys, and rests those that the provider limits or refuses. It knows this process's calls alone.
  */
 export interface KeyPool {
-  /** Chooses at random by weight. `exclude` holds the names that this run has tried. */
-  lease(exclude?: ReadonlySet<string>): LeaseResult
+  /** How many keys there are. */
+  readonly size: number
+  /** Chooses at random by weight. */
+  lease(call: KeyCall): Promise<LeaseResult>
 }
 
 /** Chance and time, replaced where they must repeat themselves. */
 export interface KeyPoolOptions {
   /** In [0, 1). */
   random?: () => number
-  /** Milliseconds of a clock that never goes back. */
   now?: () => number
 }
 
@@ -57,7 +82,7 @@ interface KeyState {
 
 /** The keys of one provider in this process. Throws if a key can't be used, naming the key and never its value. */
 export function createKeyPool(keys: readonly ProviderKey[], options: KeyPoolOptions = {}): KeyPool {
-  const { random = Math.random, now = () => performance.now() } = options
+  const { random = Math.random, now = Date.now } = options
   checkKeys(keys)
   const states = keys.map((key): KeyState => ({
     key,
@@ -72,23 +97,23 @@ export function createKeyPool(keys: readonly ProviderKey[], options: KeyPoolOpti
       status: 'leased',
       name,
       value,
-      release: (error) => rest(state, error, now()),
+      release: ({ error }) => rest(state, error, now()),
     }
   }
 
-  return {
-    lease(exclude) {
-      const nowMs = now()
-      const usable = states.filter(
-        ({ key, refusedUntilMs }) => refusedUntilMs <= nowMs && !exclude?.has(key.name),
-      )
-      if (usable.length === 0) return { status: 'none' }
-      const ready = usable.filter(({ coolUntilMs }) => coolUntilMs <= nowMs)
-      const chosen = choose(ready, random())
-      if (chosen) return toLease(chosen)
-      return { status: 'cooling', untilMs: Math.min(...usable.map(({ coolUntilMs }) => coolUntilMs)) }
-    },
+  function choose({ exclude }: KeyCall): LeaseResult {
+    const nowMs = now()
+    const usable = states.filter(
+      ({ key, refusedUntilMs }) => refusedUntilMs <= nowMs && !exclude?.has(key.name),
+    )
+    if (usable.length === 0) return { status: 'none' }
+    const ready = usable.filter(({ coolUntilMs }) => coolUntilMs <= nowMs)
+    const chosen = pick(ready, random())
+    if (chosen) return toLease(chosen)
+    return { status: 'wait', untilMs: Math.min(...usable.map(({ coolUntilMs }) => coolUntilMs)) }
   }
+
+  return { size: keys.length, lease: (call) => Promise.resolve(choose(call)) }
 }
 
 function rest(state: KeyState, error: GatewayError | undefined, nowMs: number): void {
@@ -101,7 +126,7 @@ function rest(state: KeyState, error: GatewayError | undefined, nowMs: number): 
 }
 
 /** `point` in [0, 1) of the line on which each state has its weight as its length. */
-function choose(states: readonly KeyState[], point: number): KeyState | undefined {
+function pick(states: readonly KeyState[], point: number): KeyState | undefined {
   let left = point * states.reduce((sum, { weight }) => sum + weight, 0)
   for (const state of states) {
     left -= state.weight

@@ -1,6 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import { type ErrorCode, GatewayError } from '#libs/core'
-import { createKeyPool, type Lease, type LeaseResult } from '#libs/keys'
+import { createKeyPool, type KeyCall, type Lease, type LeaseResult } from '#libs/keys'
+
+const call: KeyCall = { rid: 'chatcmpl-1', lane: 'standard', target: 'm', tokens: 0 }
+const without = (...names: string[]): KeyCall => ({ ...call, exclude: new Set(names) })
 
 const failure = (code: ErrorCode, retryAfterMs?: number): GatewayError =>
   new GatewayError(code, 'no', retryAfterMs === undefined ? {} : { retryAfterMs })
@@ -21,70 +24,71 @@ function openPool() {
 }
 
 describe('a key pool', () => {
-  it('chooses by weight', () => {
+  it('chooses by weight', async () => {
     const { world, pool } = openPool()
-    const names = [0, 0.74, 0.75, 0.999].map((point) => {
+    const names: string[] = []
+    for (const point of [0, 0.74, 0.75, 0.999]) {
       world.point = point
-      return leased(pool.lease()).name
-    })
+      names.push(leased(await pool.lease(call)).name)
+    }
     expect(names).toEqual(['a', 'a', 'b', 'b'])
   })
 
-  it('leases no key that is excluded', () => {
+  it('leases no key that is excluded', async () => {
     const { pool } = openPool()
-    expect(leased(pool.lease(new Set(['a'])))).toMatchObject({ name: 'b', value: 'sk-b' })
-    expect(pool.lease(new Set(['a', 'b']))).toEqual({ status: 'none' })
+    expect(leased(await pool.lease(without('a')))).toMatchObject({ name: 'b', value: 'sk-b' })
+    expect(await pool.lease(without('a', 'b'))).toEqual({ status: 'none' })
   })
 
-  it('rests a limited key for as long as the provider asks, and says when the first is back', () => {
+  it('rests a limited key for as long as the provider asks, and says when the first is back', async () => {
     const { world, pool } = openPool()
-    leased(pool.lease()).release(failure('rate_limit_exceeded', 700))
-    leased(pool.lease()).release(failure('rate_limit_exceeded', 300))
-    expect(pool.lease()).toEqual({ status: 'cooling', untilMs: 1300 })
-    expect(pool.lease(new Set(['b']))).toEqual({ status: 'cooling', untilMs: 1700 })
+    leased(await pool.lease(call)).release({ error: failure('rate_limit_exceeded', 700) })
+    leased(await pool.lease(call)).release({ error: failure('rate_limit_exceeded', 300) })
+    expect(await pool.lease(call)).toEqual({ status: 'wait', untilMs: 1300 })
+    expect(await pool.lease(without('b'))).toEqual({ status: 'wait', untilMs: 1700 })
     world.nowMs = 1300
-    expect(leased(pool.lease()).name).toBe('b')
+    expect(leased(await pool.lease(call)).name).toBe('b')
     world.nowMs = 1700
-    expect(leased(pool.lease()).name).toBe('a')
+    expect(leased(await pool.lease(call)).name).toBe('a')
   })
 
-  it('rests a limited key for a while where the provider asks for nothing, and a spent one for longer', () => {
+  it('rests a limited key for a while where the provider asks for nothing, and a spent one for longer', async () => {
     const { world, pool } = openPool()
-    leased(pool.lease()).release(failure('rate_limit_exceeded'))
-    leased(pool.lease()).release(failure('insufficient_quota'))
-    expect(pool.lease()).toEqual({ status: 'cooling', untilMs: 6000 })
+    leased(await pool.lease(call)).release({ error: failure('rate_limit_exceeded') })
+    leased(await pool.lease(call)).release({ error: failure('insufficient_quota') })
+    expect(await pool.lease(call)).toEqual({ status: 'wait', untilMs: 6000 })
     world.nowMs = 6000
-    leased(pool.lease()).release(failure('insufficient_quota'))
-    expect(pool.lease()).toEqual({ status: 'cooling', untilMs: 301_000 })
+    leased(await pool.lease(call)).release({ error: failure('insufficient_quota') })
+    expect(await pool.lease(call)).toEqual({ status: 'wait', untilMs: 301_000 })
   })
 
-  it('keeps the longest rest when calls that ran at once end in another order', () => {
+  it('keeps the longest rest when calls that ran at once end in another order', async () => {
     const { pool } = openPool()
-    const [first, second] = [leased(pool.lease()), leased(pool.lease())]
-    first.release(failure('rate_limit_exceeded', 900))
-    second.release(failure('rate_limit_exceeded', 100))
-    expect(pool.lease(new Set(['b']))).toEqual({ status: 'cooling', untilMs: 1900 })
+    const [first, second] = [leased(await pool.lease(call)), leased(await pool.lease(call))]
+    first.release({ error: failure('rate_limit_exceeded', 900) })
+    second.release({ error: failure('rate_limit_exceeded', 100) })
+    expect(await pool.lease(without('b'))).toEqual({ status: 'wait', untilMs: 1900 })
   })
 
-  it('takes a refused key out, does not tell to wait for it, and tries it again after a minute', () => {
+  it('takes a refused key out, does not tell to wait for it, and tries it again after a minute', async () => {
     const { world, pool } = openPool()
-    leased(pool.lease()).release(failure('upstream_auth_failed'))
-    expect(leased(pool.lease()).name).toBe('b')
-    leased(pool.lease()).release(failure('upstream_auth_failed'))
-    expect(pool.lease()).toEqual({ status: 'none' })
+    leased(await pool.lease(call)).release({ error: failure('upstream_auth_failed') })
+    expect(leased(await pool.lease(call)).name).toBe('b')
+    leased(await pool.lease(call)).release({ error: failure('upstream_auth_failed') })
+    expect(await pool.lease(call)).toEqual({ status: 'none' })
     world.nowMs += 60_000
-    expect(leased(pool.lease()).name).toBe('a')
+    expect(leased(await pool.lease(call)).name).toBe('a')
   })
 
-  it('keeps a key whose call ended well or failed for another reason', () => {
+  it('keeps a key whose call ended well or failed for another reason', async () => {
     const { pool } = openPool()
-    leased(pool.lease()).release()
-    leased(pool.lease()).release(failure('upstream_error'))
-    expect(leased(pool.lease()).name).toBe('a')
+    leased(await pool.lease(call)).release({})
+    leased(await pool.lease(call)).release({ error: failure('upstream_error') })
+    expect(leased(await pool.lease(call)).name).toBe('a')
   })
 
-  it('has no lease without keys', () => {
-    expect(createKeyPool([]).lease()).toEqual({ status: 'none' })
+  it('has no lease without keys', async () => {
+    expect(await createKeyPool([]).lease(call)).toEqual({ status: 'none' })
   })
 
   it.each(['', 'sk-1\n', 'sk-1\r\nx-evil: 1', 'sk 1', 'sk-é', 'sk\0'])(
