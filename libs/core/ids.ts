@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto'
+import { hash, randomUUID } from 'node:crypto'
 
 /** The id of a run and of the resource that the client sees, such as `chatcmpl-0190…` (32 hex digits of a UUIDv7). */
 export type RunId = string
@@ -10,10 +10,40 @@ export function createRunId(prefix: string): RunId {
   return prefix + uuidv7Hex()
 }
 
+/**
+ * The id of a run that can be named before it is made, and named again by whoever knows the seed. The seed must be
+ * as hard to guess as an id is; `timeMs` takes the place of the time of making.
+ */
+export function deriveRunId(prefix: string, seed: string, timeMs: number): RunId {
+  return prefix + timeDigits(timeMs) + deriveHex(seed).slice(12)
+}
+
+/** 32 hex digits that stand for the seed and tell nothing of it. */
+export function deriveHex(seed: string): string {
+  return hash('sha256', seed).slice(0, 32)
+}
+
+/** What the gateway keeps beside runs, by the start of its ids. */
+export type ResourceKind = 'file-' | 'batch_' | 'msgbatch_'
+
+/** The id of a resource that is no run; it sorts by the time of its making, and can't be guessed either. */
+export function createResourceId(kind: ResourceKind): string {
+  return kind + uuidv7Hex()
+}
+
+/** Text from a URL or body is such an id only if this says so. */
+export function isResourceId(kind: ResourceKind, text: unknown): text is string {
+  return typeof text === 'string' && text.startsWith(kind) && /^[0-9a-f]{32}$/.test(text.slice(kind.length))
+}
+
 /** RFC 9562 version 7, made of a version 4: the time in front, the version's digit, and the random rest. */
 function uuidv7Hex(): string {
   const random = randomUUID().replaceAll('-', '')
-  return `${Date.now().toString(16).padStart(12, '0')}7${random.slice(13)}`
+  return `${timeDigits(Date.now())}7${random.slice(13)}`
+}
+
+function timeDigits(timeMs: number): string {
+  return timeMs.toString(16).padStart(12, '0')
 }
 
 /** Text from a URL is a run id only if this says so: nothing else may become part of a key or an object name. */
@@ -21,7 +51,7 @@ export function isRunId(text: string): boolean {
   return runIdPattern.test(text)
 }
 
-/** Milliseconds since 1970 at which the id was made. */
+/** Milliseconds since 1970 at which the id of a run or resource was made. */
 export function runIdTimeMs(rid: RunId): number {
   return Number.parseInt(rid.slice(-32, -20), 16)
 }

@@ -60,6 +60,19 @@ export async function openDirectoryStore(root: string): Promise<ObjectStore> {
       }
     },
 
+    async upload(key, body) {
+      const path = pathOf(key)
+      const draft = join(temporary, randomUUID())
+      try {
+        await writePieces(draft, body)
+        await mkdir(dirname(path), { recursive: true, mode: 0o700 }).catch(rethrow('upload', path))
+        await replace(draft, path).catch(rethrow('upload', path))
+        await syncOnce(dirname(path)).catch(rethrow('upload', path))
+      } finally {
+        await rm(draft, { force: true }).catch(rethrow('upload', draft))
+      }
+    },
+
     async get(key, range) {
       const path = pathOf(key)
       if (range) checkRange(range)
@@ -91,6 +104,17 @@ async function writeSynced(path: string, body: Uint8Array): Promise<void> {
   try {
     await file.writeFile(body)
     await file.sync()
+  } finally {
+    await file.close()
+  }
+}
+
+/** What the body itself throws is none of the store's failures, and stays as it is. */
+async function writePieces(path: string, body: AsyncIterable<Uint8Array>): Promise<void> {
+  const file = await open(path, 'wx', 0o600).catch(rethrow('upload', path))
+  try {
+    for await (const piece of body) await file.writeFile(piece).catch(rethrow('upload', path))
+    await file.sync().catch(rethrow('upload', path))
   } finally {
     await file.close()
   }

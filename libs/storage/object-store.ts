@@ -11,6 +11,11 @@ export interface ObjectStore {
    * write whose answer was lost is tried again, `exists` may also mean that this very call stored it.
    */
   put(key: string, body: Uint8Array, options?: { onlyIfAbsent?: boolean }): Promise<'stored' | 'exists'>
+  /**
+   * The same for a body of any length, of which only a few megabytes are in memory at a time. What `body` throws is
+   * thrown on, and nothing is stored then.
+   */
+  upload(key: string, body: AsyncIterable<Uint8Array>): Promise<void>
   /** The object's bytes, or those of them that lie in `range`; `undefined` if there is no such object. */
   get(key: string, range?: ByteRange): Promise<Buffer | undefined>
   /** Keys that start with `prefix` and come after `startAfter`, ascending by their bytes. */
@@ -24,6 +29,26 @@ export interface ObjectStore {
 export interface ByteRange {
   start: number
   end: number
+}
+
+const readAtOnceBytes = 4 * 1024 * 1024
+
+/**
+ * An object's bytes piece by piece, each fetched when it is asked for: whoever reads slowly keeps no connection open.
+ * Ends early if the object is deleted meanwhile; `range` may go beyond its end.
+ */
+export async function* readObject(
+  store: Pick<ObjectStore, 'get'>,
+  key: string,
+  range: ByteRange,
+): AsyncGenerator<Buffer> {
+  for (let start = range.start; start < range.end; start += readAtOnceBytes) {
+    const end = Math.min(start + readAtOnceBytes, range.end)
+    const piece = await store.get(key, { start, end })
+    if (piece === undefined || piece.length === 0) return
+    yield piece
+    if (piece.length < end - start) return
+  }
 }
 
 /** The store failed or refused. The message tells which store, what was tried and what to do; it holds no secret. */

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type * as S3 from '@aws-sdk/client-s3'
 import type { ObjectStore } from './object-store.ts'
 import { checkKey, checkPrefix, checkRange, StorageError } from './object-store.ts'
+import { uploadParts } from './s3-upload.ts'
 
 /** Where the bucket is. One that does not exist is not made. */
 export interface S3StoreOptions {
@@ -50,6 +51,12 @@ export async function connectS3Store(options: S3StoreOptions): Promise<ObjectSto
         if (onlyIfAbsent && statusOf(error) === 412) return 'exists'
         return translate('put', key, error)
       }
+    },
+
+    async upload(key, body) {
+      const location = locate(key)
+      const onError = (error: unknown): never => translate('upload', key, error)
+      await uploadParts({ sdk, client, location, onError }, body)
     },
 
     async get(key, range) {

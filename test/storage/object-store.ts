@@ -1,7 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { ObjectStore } from '#libs/storage'
+import { readObject, type ObjectStore } from '#libs/storage'
 
 const bytes = (text: string) => Buffer.from(text)
+
+async function* inPieces(body: Buffer, size: number): AsyncGenerator<Buffer> {
+  for (let at = 0; at < body.length; at += size) yield body.subarray(at, at + size)
+}
 
 /** What every object store must do. `open` gives an empty one, and `release` frees what `open` took beside it. */
 export function testObjectStore(
@@ -30,6 +34,26 @@ export function testObjectStore(
     test('holds an empty object', async () => {
       await store.put('empty', bytes(''))
       expect(await store.get('empty')).toEqual(bytes(''))
+    })
+
+    test.each([0, 1, 8 * 1024 * 1024, 20_000_000])('uploads %i bytes from a stream', async (length) => {
+      const body = Buffer.alloc(length, 'millrace ')
+      await store.upload('uploaded/object', inPieces(body, 1_000_003))
+      expect((await store.get('uploaded/object'))?.equals(body)).toBe(true)
+      const pieces: Buffer[] = []
+      for await (const piece of readObject(store, 'uploaded/object', { start: 0, end: length + 10 }))
+        pieces.push(piece)
+      expect(Buffer.concat(pieces).equals(body)).toBe(true)
+    })
+
+    test('stores nothing of an upload that breaks off', async () => {
+      const broken = async function* () {
+        yield Buffer.alloc(9_000_000)
+        throw new Error('the client left')
+      }
+      await expect(store.upload('uploaded/broken', broken())).rejects.toThrow('the client left')
+      expect(await store.get('uploaded/broken')).toBeUndefined()
+      expect(await store.list('uploaded/broken')).toEqual([])
     })
 
     test('gives a range clipped to the object', async () => {

@@ -108,3 +108,22 @@ test('a bucket that is not there is an error, not an absent object', async () =>
   await expect(elsewhere.get('a')).rejects.toMatchObject({ reason: 'NoSuchBucket' })
   await elsewhere.close()
 })
+
+test('an upload that breaks off leaves no parts to pay for', async () => {
+  const broken = async function* () {
+    yield Buffer.alloc(17_000_000)
+    throw new Error('the client left')
+  }
+  await expect(store.upload('a', broken())).rejects.toThrow('the client left')
+  expect(server.requests.filter(({ path }) => path.includes('partNumber'))).toHaveLength(2)
+  expect(server.uploads.size).toBe(0)
+})
+
+test('a part that the store refuses is told as the failure of the upload', async () => {
+  server.faults.push({ status: 403, code: 'AccessDenied' })
+  const whole = async function* () {
+    yield Buffer.alloc(17_000_000)
+  }
+  await expect(store.upload('a', whole())).rejects.toThrow(/Could not upload "a" .*AccessDenied/)
+  expect(server.objects.size).toBe(0)
+})

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { createHash, randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http'
 import { createServer } from 'node:http'
@@ -15,6 +15,8 @@ export interface S3TestServer {
   /** What `connectS3Store` needs to reach it. */
   options: Required<Pick<S3StoreOptions, 'bucket' | 'endpoint' | 'forcePathStyle' | 'credentials'>>
   objects: Map<string, Buffer>
+  /** The parts of uploads that are neither completed nor aborted. */
+  uploads: Map<string, Map<number, Buffer>>
   /** Each request takes one from the front. */
   faults: S3Fault[]
   /** Every request that came, refused ones included. */
@@ -31,6 +33,8 @@ interface Answer {
 }
 
 const bucket = 'millrace-test'
+/** As Amazon has it, but for the last part. */
+const smallestPart = 5 * 1024 * 1024
 const credentials = { accessKeyId: 'TEST', secretAccessKey: 'test-secret' }
 
 /**
@@ -39,7 +43,12 @@ const credentials = { accessKeyId: 'TEST', secretAccessKey: 'test-secret' }
  * another request is writing. It knows the access key but does not verify signatures.
  */
 export async function startS3(): Promise<S3TestServer> {
-  const state = { objects: new Map<string, Buffer>(), faults: [] as S3Fault[], pageSize: 1000 }
+  const state = {
+    objects: new Map<string, Buffer>(),
+    uploads: new Map<string, Map<number, Buffer>>(),
+    faults: [] as S3Fault[],
+    pageSize: 1000,
+  }
   const requests: S3TestServer['requests'] = []
   const handle = createHandler(state)
   const server = createServer((request, response) => {
@@ -83,9 +92,10 @@ async function answerOrFail(
   response.writeHead(status, { ...headers, 'content-length': Buffer.byteLength(body) }).end(body)
 }
 
-function createHandler(state: Pick<S3TestServer, 'objects' | 'pageSize'>): Handler {
+function createHandler(state: Pick<S3TestServer, 'objects' | 'uploads' | 'pageSize'>): Handler {
   const { objects } = state
   const beingWritten = new Set<string>()
+  const answerUpload = createUploads(state)
 
   return async (request) => {
     const url = new URL(request.url ?? '', 'http://s3')
@@ -95,6 +105,8 @@ function createHandler(state: Pick<S3TestServer, 'objects' | 'pageSize'>): Handl
     if (!knowsKey) return refusal(403, 'InvalidAccessKeyId', credentialEcho(request))
     if (name !== bucket) return refusal(404, 'NoSuchBucket')
 
+    const partAnswer = await answerUpload(request, url, key)
+    if (partAnswer !== undefined) return partAnswer
     if (request.method === 'PUT') {
       const conditional = request.headers['if-none-match'] === '*'
       if (conditional && objects.has(key)) return refusal(412, 'PreconditionFailed')
@@ -113,6 +125,43 @@ function createHandler(state: Pick<S3TestServer, 'objects' | 'pageSize'>): Handl
     const object = objects.get(key)
     return object ? ranged(object, request.headers.range) : refusal(404, 'NoSuchKey')
   }
+}
+
+/** Multipart uploads: parts wait under the upload's id until it is completed or aborted. */
+function createUploads({ objects, uploads }: Pick<S3TestServer, 'objects' | 'uploads'>) {
+  return async (request: IncomingMessage, url: URL, key: string): Promise<Answer | undefined> => {
+    if (request.method === 'POST' && url.searchParams.has('uploads')) {
+      const id = `upload-${randomUUID()}`
+      uploads.set(id, new Map())
+      return xml(`<InitiateMultipartUploadResult><UploadId>${id}</UploadId></InitiateMultipartUploadResult>`)
+    }
+    const id = url.searchParams.get('uploadId')
+    if (id === null) return undefined
+    const parts = uploads.get(id)
+    if (parts === undefined) return refusal(404, 'NoSuchUpload')
+    if (request.method === 'DELETE') {
+      uploads.delete(id)
+      return { status: 204 }
+    }
+    const body = await buffer(request)
+    if (request.method === 'PUT') {
+      if (!isIntact(request.headers, body)) return refusal(400, 'BadDigest')
+      const number = Number(url.searchParams.get('partNumber'))
+      parts.set(number, body)
+      const checksum = request.headers['x-amz-checksum-sha256'] as string
+      return { status: 200, headers: { etag: `"${number}"`, 'x-amz-checksum-sha256': checksum } }
+    }
+    const named = [...body.toString().matchAll(/<PartNumber>(\d+)</g)].map(([, number]) => Number(number))
+    const ordered = named.map((number) => parts.get(number) ?? Buffer.alloc(0))
+    if (ordered.slice(0, -1).some(({ length }) => length < smallestPart)) return refusal(400, 'EntityTooSmall')
+    objects.set(key, Buffer.concat(ordered))
+    uploads.delete(id)
+    return xml('<CompleteMultipartUploadResult></CompleteMultipartUploadResult>')
+  }
+}
+
+function xml(body: string): Answer {
+  return { status: 200, headers: { 'content-type': 'application/xml' }, body }
 }
 
 function isIntact(headers: IncomingHttpHeaders, body: Buffer): boolean {
