@@ -7,11 +7,12 @@ import { readLastEventId } from './cursor.ts'
 import { createEndWaiter, waitForEnd, type EndedRun } from './deliver-json.ts'
 import type { ApiDeps } from './deps.ts'
 import { findRun } from './find-run.ts'
+import { acceptFollowed } from './follow.ts'
 import { toJob } from './job-resource.ts'
 import { readPrefer } from './prefer.ts'
 import { locationOf, runHeaders } from './response-headers.ts'
 import { leaveRun, openStream, sendAnswer, sendEnded, sendFailure, streamFound } from './send-run.ts'
-import { accept, prepare, type Prepared } from './submit.ts'
+import { accept, prepare, type Prepared, type Submission } from './submit.ts'
 
 /**
  * Answers every POST that creates a run, in the way that its client asked for: as a stream, in one piece, or later
@@ -48,7 +49,16 @@ export function prepareRun(
   request: FastifyRequest,
   path?: { model: string; stream: boolean },
 ): Prepared {
-  return prepare(deps, {
+  return prepare(deps, toSubmission(dialect, request, path))
+}
+
+/** What a request hands in, as Fastify has it. */
+export function toSubmission(
+  dialect: Dialect,
+  request: FastifyRequest,
+  path?: { model: string; stream: boolean },
+): Submission {
+  return {
     caller: request.caller,
     dialect,
     endpoint: endpointOf(request),
@@ -57,11 +67,11 @@ export function prepareRun(
     body: request.body,
     headers: request.headers,
     requestId: request.id,
-  })
+  }
 }
 
 /** The path that was called, as the route knows it unless the model is a part of it; never the query, where a key may be. */
-function endpointOf({ routeOptions, url }: FastifyRequest): string {
+export function endpointOf({ routeOptions, url }: FastifyRequest): string {
   const route = routeOptions.url
   return route === undefined || /[:*]/.test(route) ? url.replace(/\?.*$/s, '') : route
 }
@@ -84,21 +94,13 @@ async function answerStream(deps: ApiDeps, prepared: Prepared, reply: FastifyRep
     cursor: { after: -1, isReconnect: false },
     onLeave: () => leaveRun(deps, spec),
   })
-  delivery.attach(deps.readers.followNew(spec.rid, spec.tenant, delivery))
-  let rid: RunId
-  try {
-    rid = await accept(deps, prepared, deps.readers.homeChannel)
-  } catch (error) {
-    delivery.detach()
-    throw error
-  }
+  const rid = await acceptFollowed(deps, prepared, delivery)
   if (rid === spec.rid) {
     delivery.start()
     // Who left while the run was being written down could not cancel it then.
     if (reply.raw.closed) leaveRun(deps, spec)
     return reply
   }
-  delivery.detach()
   reply.header('idempotent-replayed', 'true')
   return streamFound(deps, await findRun(deps, rid, spec.tenant), { after: -1, isReconnect: false }, reply)
 }

@@ -1,9 +1,9 @@
 import type { ServerResponse } from 'node:http'
 import type { StreamDialect } from '#libs/dialects'
 import { failedUnheard, type RunEnd, type RunOpening, type RunSpec } from '#libs/runs'
-import { framesAfter, isEnd, type Following, type LogEntry, type Reader } from '#libs/streams'
+import type { Following, LogEntry } from '#libs/streams'
+import { readEntry, type Delivery as RunDelivery, type NewFrames } from './follow.ts'
 import type { OpenStream, OpenStreams } from './open-streams.ts'
-import { tellWhole } from './find-run.ts'
 import { openingOf, streamHeaders } from './response-headers.ts'
 
 /**
@@ -14,13 +14,9 @@ import { openingOf, streamHeaders } from './response-headers.ts'
  * entry of the log is one write. When the connection is full nothing more is taken until it has drained, and one
  * that takes nothing for `stuckReaderMs` is closed: its reader can resume.
  */
-export interface SseDelivery extends OpenStream, Reader {
-  /** To be called once, with what feeds the delivery. */
-  attach(following: Following): void
+export interface SseDelivery extends OpenStream, RunDelivery {
   /** From now on the stream may begin without a frame, and is kept alive. */
   start(): void
-  /** Lets go of a connection on which nothing was sent yet: somebody else will answer. */
-  detach(): void
 }
 
 export interface SseOptions {
@@ -105,8 +101,9 @@ export function deliverSse(options: SseOptions): SseDelivery {
 
 function take(delivery: Delivery, entry: LogEntry, seq: number): boolean {
   const { options } = delivery
-  const end = isEnd(entry) ? (JSON.parse(entry.meta.slice(1)) as RunEnd) : null
-  const text = toEvents(options, entry, seq, end)
+  const told = readEntry(options.spec, options.after, entry, seq)
+  const { end } = told
+  const text = toEvents(options, told)
   if (end !== null) {
     if (delivery.state === 'held' && failedUnheard(end)) {
       finish(delivery)
@@ -170,14 +167,9 @@ function tick(delivery: Delivery, nowMs: number): void {
   }
 }
 
-function toEvents(options: SseOptions, entry: LogEntry, seq: number, end: RunEnd | null): string {
-  const { spec, dialect, after, acceptsEvents } = options
-  // A whole answer counts as one entry in the log, and is told here in as many frames as it takes.
-  const frames = spec.stream
-    ? framesAfter(entry, seq)
-    : tellWhole({ spec, end }, entry.count === 0 ? undefined : entry.payload).slice(after + 1)
-  let number = spec.stream ? entry.seq - frames.length : after
+function toEvents({ spec, dialect, acceptsEvents }: SseOptions, { frames, first }: NewFrames): string {
+  let number = first
   let text = ''
-  for (const frame of frames) text += dialect.toEvent(frame, `${spec.rid}:${++number}`, acceptsEvents)
+  for (const frame of frames) text += dialect.toEvent(frame, `${spec.rid}:${number++}`, acceptsEvents)
   return text
 }

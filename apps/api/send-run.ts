@@ -1,16 +1,16 @@
 import type { FastifyReply } from 'fastify'
 import { GatewayError } from '#libs/core'
 import { getDialect, getStreamDialect } from '#libs/dialects'
-import { failedUnheard, isEnded, type RunEnd, type RunSpec } from '#libs/runs'
-import { beforeAll } from '#libs/streams'
+import { isEnded, type RunEnd, type RunSpec } from '#libs/runs'
 import { cancelRun } from './cancel-run.ts'
 import type { ClientCursor } from './cursor.ts'
 import type { EndedRun } from './deliver-json.ts'
 import { deliverSse, type SseDelivery } from './deliver-sse.ts'
 import type { ApiDeps } from './deps.ts'
 import { sendError } from './error-handler.ts'
-import { notFound, readAnswer, readFrames, type FoundRun } from './find-run.ts'
-import { openingOf, runHeaders, streamHeaders } from './response-headers.ts'
+import { notFound, readAnswer, type FoundRun } from './find-run.ts'
+import { followFound } from './follow.ts'
+import { openingOf, runHeaders } from './response-headers.ts'
 
 /** Begins to deliver a run as a stream on this reply, which Fastify then leaves alone. */
 export function openStream(
@@ -46,41 +46,18 @@ export function leaveRun(deps: ApiDeps, spec: RunSpec): void {
 }
 
 /** Streams a run that exists, from the client's cursor on: live, or from where it is kept. */
-export async function streamFound(
+export function streamFound(
   deps: ApiDeps,
   found: FoundRun,
   cursor: ClientCursor,
   reply: FastifyReply,
-): Promise<FastifyReply> {
+): FastifyReply {
   const { spec } = found.run
   if (cursor.after >= 0 || cursor.isReconnect) deps.metrics.streamResumes({}).inc()
-  if (found.source === 'redis') {
-    const delivery = openStream(deps, spec, reply, { cursor })
-    // The log holds a whole answer as one entry, whatever number of frames it is told in.
-    const start = spec.stream ? { epoch: 0, seq: cursor.after } : beforeAll
-    delivery.attach(deps.readers.follow(spec.rid, spec.tenant, start, delivery))
-    delivery.start()
-    return reply
-  }
-  return replayArchived(deps, found, cursor, reply)
-}
-
-async function replayArchived(
-  deps: ApiDeps,
-  found: Extract<FoundRun, { source: 'archive' }>,
-  { after, isReconnect }: ClientCursor,
-  reply: FastifyReply,
-): Promise<FastifyReply> {
-  const { spec, end } = found.run
-  const frames = await readFrames(deps, found)
-  if (failedUnheard(end)) return sendFailure(reply, spec, end)
-  const dialect = getStreamDialect(spec.dialect)
-  const left = frames.slice(after + 1)
-  if (left.length === 0 && isReconnect) return reply.code(204).send()
-  const events = left.map((frame, index) =>
-    dialect.toEvent(frame, `${spec.rid}:${after + 1 + index}`, acceptsEvents(reply)),
-  )
-  return reply.headers(streamHeaders(spec, openingOf(spec, end))).send(events.join('') + dialect.streamEnd)
+  const delivery = openStream(deps, spec, reply, { cursor })
+  followFound(deps, found, cursor.after, delivery)
+  delivery.start()
+  return reply
 }
 
 function acceptsEvents({ request }: FastifyReply): boolean {

@@ -36,6 +36,8 @@ export interface Follower {
 export interface Reader {
   /** Takes an entry whose frames after `seq` are new to it. False means full: nothing comes until `resume()`. */
   take(entry: LogEntry, seq: number): boolean
+  /** All that was written until now was taken; more comes as it is written. */
+  caughtUp?(): void
   /** The log holds no more, and has ended before this cursor. */
   ended(): void
   /** The tenant has no such run here (any more), or the log could not be read. Nothing comes after it. */
@@ -90,6 +92,7 @@ export async function readPage(host: FollowerHost, follower: Follower): Promise<
     finish(host, follower, () => follower.reader.ended())
   } else {
     follower.state = 'live'
+    follower.reader.caughtUp?.()
   }
 }
 

@@ -1,4 +1,5 @@
 export type { Reader } from './follower.ts'
+export { replay } from './replay.ts'
 export { createReaders, type Following, type Readers } from './readers.ts'
 export { firstSeq, framesAfter, isEnd, parseMessage, type LogEntry } from './log-entry.ts'
 export { createRedisStreamLog } from './redis-stream-log.ts'

@@ -1,15 +1,15 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { isJsonObject } from '#libs/core'
 import { estimateResponsesTokens, openaiResponses, toInputItems } from '#libs/dialects'
 import { isEnded } from '#libs/runs'
 import { cancelRun } from '../cancel-run.ts'
 import { withConversation } from '../conversation.ts'
-import { answerRun, awaitEnd, prepareRun, resumeRun } from '../create-run.ts'
+import { answerRun, awaitEnd, resumeRun, toSubmission } from '../create-run.ts'
 import { readCursor, readLastEventId } from '../cursor.ts'
 import { deleteRun } from '../delete-run.ts'
 import type { ApiDeps } from '../deps.ts'
 import { notFound, readBody, type FoundRun } from '../find-run.ts'
 import { toPage } from '../input-items.ts'
+import { prepareResponse } from '../prepare-response.ts'
 import { findResponse, toQueuedJson, toResponseJson } from '../response-object.ts'
 import { openingOf, runHeaders } from '../response-headers.ts'
 import { streamFound } from '../send-run.ts'
@@ -66,15 +66,11 @@ export function responses(app: FastifyInstance, deps: ApiDeps): void {
 async function create(deps: ApiDeps, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
   const resumed = readLastEventId(request.headers['last-event-id'])
   if (resumed !== undefined) return resumeRun(deps, resumed, request, reply)
-  const asked = isJsonObject(request.body) ? request.body : {}
-  const valid = prepareRun(deps, openaiResponses, request)
-  const prepared = { ...valid, json: await withConversation(deps, valid.json, valid.spec.tenant) }
-  if (asked.background !== true) return answerRun(deps, prepared, request, reply)
-  // Whoever asks for a response in the background has said that he will not stay.
-  const unattended: Prepared = { ...prepared, spec: { ...prepared.spec, onDisconnect: 'continue' } }
-  return asked.stream === true
-    ? answerRun(deps, unattended, request, reply)
-    : answerQueued(deps, unattended, reply)
+  const prepared = await prepareResponse(deps, toSubmission(openaiResponses, request))
+  const { background, stream } = request.body as Record<string, unknown>
+  return background === true && stream !== true
+    ? answerQueued(deps, prepared, reply)
+    : answerRun(deps, prepared, request, reply)
 }
 
 async function answerQueued(deps: ApiDeps, prepared: Prepared, reply: FastifyReply): Promise<FastifyReply> {
