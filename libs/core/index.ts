@@ -1,6 +1,7 @@
 export * from './add-missing-fields.ts'
 export * from './canonical-request.ts'
 export * from './closest.ts'
+export * from './cost.ts'
 export * from './errors.ts'
 export * from './form.ts'
 export * from './ids.ts'

@@ -37,6 +37,13 @@ export interface Usage {
   outputTokens?: number
   cacheReadTokens?: number
   cacheWriteTokens?: number
-  /** A part of `outputTokens`. */
+  /** The part of `cacheWriteTokens` that is kept for an hour and not for minutes. */
+  cacheWrite1hTokens?: number
+  /** A part of `outputTokens`, also of a provider that counts it beside its output. */
   reasoningTokens?: number
+  /** What of the input and of the output is no text, where a provider tells that there was some. */
+  inputAudioTokens?: number
+  inputImageTokens?: number
+  outputAudioTokens?: number
+  outputImageTokens?: number
 }

@@ -7,6 +7,7 @@ import type { ProviderSpec } from './provider.ts'
 export const openai: ProviderSpec = {
   ...openaiCompatible,
   type: 'openai',
+  pricesName: 'openai',
   defaultBaseUrl: 'https://api.openai.com/v1',
   needsKey: true,
   native: openaiRoutes(

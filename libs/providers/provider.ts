@@ -7,6 +7,8 @@ import type { CanonicalRequest, GatewayError, Media, Part } from '#libs/core'
 export interface ProviderSpec {
   /** The `type` in the configuration. */
   readonly type: string
+  /** Its name in the table of prices, if that has it: what a server of unknown models costs nobody can tell. */
+  readonly pricesName?: string
   /** May hold options: `https://{region}.example.com`. */
   readonly defaultBaseUrl?: string
   /** What else a base URL may hold in braces, made of the options. */

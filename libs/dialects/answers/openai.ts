@@ -54,5 +54,10 @@ export const openaiTranslations = createFormDialect({
 /** Of pictures and sound OpenAI counts under other names; a `duration` is no count of tokens. */
 function readMediaUsage({ usage }: Readonly<Record<string, unknown>>): Usage | undefined {
   if (!isJsonObject(usage) || usage.type === 'duration') return undefined
-  return readUsage({ prompt_tokens: usage.input_tokens, completion_tokens: usage.output_tokens })
+  return readUsage({
+    prompt_tokens: usage.input_tokens,
+    completion_tokens: usage.output_tokens,
+    // Of pictures these are in the plural, of sound in the singular.
+    prompt_tokens_details: usage.input_tokens_details ?? usage.input_token_details,
+  })
 }

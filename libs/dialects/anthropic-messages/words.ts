@@ -44,11 +44,13 @@ export function toWireFinish({ unified, stopSequence }: FinishReason): {
 export function readUsage(value: unknown, before: WireUsage = {}): WireUsage {
   if (!isJsonObject(value)) return before
   const output = isJsonObject(value.output_tokens_details) ? value.output_tokens_details : {}
+  const written = isJsonObject(value.cache_creation) ? value.cache_creation : {}
   const told: WireUsage = {
     input: toCount(value.input_tokens),
     output: toCount(value.output_tokens),
     cacheRead: toCount(value.cache_read_input_tokens),
     cacheWrite: toCount(value.cache_creation_input_tokens),
+    cacheWrite1h: toCount(written.ephemeral_1h_input_tokens),
     thinking: toCount(output.thinking_tokens),
   }
   return { ...before, ...withoutUndefined(told) }
@@ -60,16 +62,19 @@ export interface WireUsage {
   output?: number | undefined
   cacheRead?: number | undefined
   cacheWrite?: number | undefined
+  cacheWrite1h?: number | undefined
   thinking?: number | undefined
 }
 
-export function toUsage({ input, output, cacheRead, cacheWrite, thinking }: WireUsage): Usage | undefined {
+export function toUsage(counts: WireUsage): Usage | undefined {
+  const { input, output, cacheRead, cacheWrite, cacheWrite1h, thinking } = counts
   if (input === undefined && output === undefined) return undefined
   return withoutUndefined({
     inputTokens: input === undefined ? undefined : input + (cacheRead ?? 0) + (cacheWrite ?? 0),
     outputTokens: output,
     cacheReadTokens: cacheRead,
     cacheWriteTokens: cacheWrite,
+    cacheWrite1hTokens: cacheWrite1h || undefined,
     reasoningTokens: thinking,
   })
 }

@@ -49,7 +49,24 @@ export function readUsage(value: unknown): Usage | undefined {
     ...(outputTokens !== undefined && { outputTokens }),
     ...(cacheReadTokens !== undefined && { cacheReadTokens }),
     ...(reasoningTokens !== undefined && { reasoningTokens }),
+    ...readMedia(value),
   }
+}
+
+/** What of the input and of the output is no text. */
+function readMedia(usage: Record<string, unknown>): Partial<Usage> {
+  const count = (list: unknown, modality: string): number => {
+    const details = (Array.isArray(list) ? list : []).filter(isJsonObject)
+    return Number(details.find((detail) => detail.modality === modality)?.tokenCount) || 0
+  }
+  const { promptTokensDetails: input, candidatesTokensDetails: output } = usage
+  const media = {
+    inputAudioTokens: count(input, 'AUDIO'),
+    inputImageTokens: count(input, 'IMAGE'),
+    outputAudioTokens: count(output, 'AUDIO'),
+    outputImageTokens: count(output, 'IMAGE'),
+  }
+  return Object.fromEntries(Object.entries(media).filter(([, tokens]) => tokens > 0))
 }
 
 /** The `usageMetadata` of an answer. Only what the provider counted is in it. */

@@ -54,13 +54,25 @@ export function readUsage(value: unknown): Usage | undefined {
   if (!isJsonObject(value)) return undefined
   const input = isJsonObject(value.prompt_tokens_details) ? value.prompt_tokens_details : {}
   const output = isJsonObject(value.completion_tokens_details) ? value.completion_tokens_details : {}
+  const reasoningTokens = toCount(output.reasoning_tokens)
   return withoutUndefined({
     inputTokens: toCount(value.prompt_tokens),
-    outputTokens: toCount(value.completion_tokens),
+    outputTokens: readOutputTokens(value, reasoningTokens ?? 0),
     cacheReadTokens: toCount(input.cached_tokens) ?? toCount(value.prompt_cache_hit_tokens),
     cacheWriteTokens: toCount(input.cache_write_tokens),
-    reasoningTokens: toCount(output.reasoning_tokens),
+    reasoningTokens,
+    inputAudioTokens: toCount(input.audio_tokens) || undefined,
+    inputImageTokens: toCount(input.image_tokens) || undefined,
+    outputAudioTokens: toCount(output.audio_tokens) || undefined,
   })
+}
+
+/** With the reasoning, which xAI alone counts beside the output: its total then is the sum of all three. */
+function readOutputTokens(usage: Record<string, unknown>, reasoningTokens: number): number | undefined {
+  const said = toCount(usage.completion_tokens)
+  if (said === undefined || reasoningTokens === 0) return said
+  const isBeside = usage.total_tokens === (toCount(usage.prompt_tokens) ?? 0) + said + reasoningTokens
+  return isBeside ? said + reasoningTokens : said
 }
 
 /** The `usage` object of an answer. Only what the provider counted is in it. */

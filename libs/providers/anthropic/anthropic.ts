@@ -9,6 +9,7 @@ import { toMessagesBody } from './request.ts'
  */
 export const anthropic: ProviderSpec = {
   type: 'anthropic',
+  pricesName: 'anthropic',
   defaultBaseUrl: 'https://api.anthropic.com',
   needsKey: true,
   environment: { key: 'ANTHROPIC_API_KEY', baseUrl: 'ANTHROPIC_BASE_URL' },

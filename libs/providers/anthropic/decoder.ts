@@ -171,12 +171,14 @@ function merge(before: JsonObject, counts: unknown): JsonObject {
 function toUsage(counts: JsonObject): Usage {
   const { input_tokens: input, output_tokens: output } = counts
   const { cache_read_input_tokens: read, cache_creation_input_tokens: written } = counts
+  const { ephemeral_1h_input_tokens: forAnHour } = asObject(counts.cache_creation)
   const { thinking_tokens: thinking } = asObject(counts.output_tokens_details)
   return {
     ...(typeof input === 'number' && { inputTokens: input + toNumber(read) + toNumber(written) }),
     ...(typeof output === 'number' && { outputTokens: output }),
     ...(typeof read === 'number' && { cacheReadTokens: read }),
     ...(typeof written === 'number' && { cacheWriteTokens: written }),
+    ...(toNumber(forAnHour) > 0 && { cacheWrite1hTokens: toNumber(forAnHour) }),
     ...(typeof thinking === 'number' && { reasoningTokens: thinking }),
   }
 }

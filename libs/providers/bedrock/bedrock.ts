@@ -10,6 +10,7 @@ import { createBedrockSigner } from './sign.ts'
  */
 export const bedrock: ProviderSpec = {
   type: 'bedrock',
+  pricesName: 'aws',
   defaultBaseUrl: 'https://bedrock-runtime.{region}.amazonaws.com',
   needsKey: false,
   keyForms: 'of Bedrock, `id:secret` or `id:secret:token` of AWS, or none for what the AWS SDK finds',

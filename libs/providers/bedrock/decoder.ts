@@ -130,7 +130,15 @@ function toUsage(counts: JsonObject): Usage {
     ...(typeof output === 'number' && { outputTokens: output }),
     ...(typeof read === 'number' && { cacheReadTokens: read }),
     ...(typeof written === 'number' && { cacheWriteTokens: written }),
+    ...countHours(counts.cacheDetails),
   }
+}
+
+/** The part of the cache that is written for an hour and not for minutes. */
+function countHours(details: unknown): Pick<Usage, 'cacheWrite1hTokens'> {
+  const hour = (Array.isArray(details) ? details : []).map(asObject).find(({ ttl }) => ttl === '1h')
+  const cacheWrite1hTokens = toNumber(hour?.inputTokens)
+  return cacheWrite1hTokens > 0 ? { cacheWrite1hTokens } : {}
 }
 
 function parsePayload(data: string): JsonObject {

@@ -6,6 +6,7 @@ import { toRequest } from './to-request.ts'
 /** Google's Gemini API with an API key, as AI Studio gives them. */
 export const gemini: ProviderSpec = {
   type: 'gemini',
+  pricesName: 'google',
   defaultBaseUrl: 'https://generativelanguage.googleapis.com/v1beta',
   needsKey: true,
   environment: { key: 'GEMINI_API_KEY' },

@@ -38,5 +38,22 @@ export function readUsage(value: unknown): Usage | undefined {
     }),
     ...(cached !== undefined && { cacheReadTokens: cached }),
     ...(thoughts !== undefined && { reasoningTokens: thoughts }),
+    ...readMedia(value),
   }
+}
+
+/** What of the input and of the output is no text. */
+function readMedia(usage: Record<string, unknown>): Partial<Usage> {
+  const count = (list: unknown, modality: string): number => {
+    const details = (Array.isArray(list) ? list : []).filter(isJsonObject)
+    return Number(details.find((detail) => detail.modality === modality)?.tokenCount) || 0
+  }
+  const { promptTokensDetails: input, candidatesTokensDetails: output } = usage
+  const media = {
+    inputAudioTokens: count(input, 'AUDIO'),
+    inputImageTokens: count(input, 'IMAGE'),
+    outputAudioTokens: count(output, 'AUDIO'),
+    outputImageTokens: count(output, 'IMAGE'),
+  }
+  return Object.fromEntries(Object.entries(media).filter(([, tokens]) => tokens > 0))
 }

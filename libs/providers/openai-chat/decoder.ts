@@ -127,14 +127,28 @@ function toStart({ id, model }: JsonObject): Part {
 function readUsage(usage: JsonObject): Usage {
   const input = isJsonObject(usage.prompt_tokens_details) ? usage.prompt_tokens_details : {}
   const output = isJsonObject(usage.completion_tokens_details) ? usage.completion_tokens_details : {}
+  const said = usage.completion_tokens
+  const reasoning = output.reasoning_tokens
+  // xAI alone counts the reasoning beside the output: its total then is the sum of all three.
+  const isBeside =
+    isCount(said) &&
+    isCount(reasoning) &&
+    usage.total_tokens === Number(usage.prompt_tokens) + said + reasoning
   const counts = {
     inputTokens: usage.prompt_tokens,
-    outputTokens: usage.completion_tokens,
+    outputTokens: isBeside ? said + reasoning : said,
     cacheReadTokens: input.cached_tokens ?? usage.prompt_cache_hit_tokens,
     cacheWriteTokens: input.cache_write_tokens,
-    reasoningTokens: output.reasoning_tokens,
+    reasoningTokens: reasoning,
+    inputAudioTokens: input.audio_tokens || undefined,
+    inputImageTokens: input.image_tokens || undefined,
+    outputAudioTokens: output.audio_tokens || undefined,
   }
   return Object.fromEntries(Object.entries(counts).filter(([, count]) => typeof count === 'number'))
+}
+
+function isCount(value: unknown): value is number {
+  return typeof value === 'number' && value > 0
 }
 
 function parseChunk(text: string): JsonObject {

@@ -13,6 +13,7 @@ const chatRoute = toRoute(openaiPaths['openai-chat'])
 export const azure: ProviderSpec = {
   ...openaiCompatible,
   type: 'azure',
+  pricesName: 'azure',
   needsKey: true,
   environment: {
     key: 'AZURE_OPENAI_API_KEY',

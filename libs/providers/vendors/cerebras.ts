@@ -6,6 +6,7 @@ import type { ProviderSpec } from '../provider.ts'
 export const cerebras: ProviderSpec = {
   ...openaiCompatible,
   type: 'cerebras',
+  pricesName: 'cerebras',
   defaultBaseUrl: 'https://api.cerebras.ai/v1',
   needsKey: true,
   environment: { key: 'CEREBRAS_API_KEY' },

@@ -9,6 +9,7 @@ const chatRoute = (): string => `/compatibility/v1${openaiPaths['openai-chat']}`
 export const cohere: ProviderSpec = {
   ...openaiCompatible,
   type: 'cohere',
+  pricesName: 'cohere',
   defaultBaseUrl: 'https://api.cohere.ai',
   needsKey: true,
   environment: { key: 'COHERE_API_KEY' },

@@ -9,6 +9,7 @@ import type { ProviderSpec } from '../provider.ts'
 export const deepseek: ProviderSpec = {
   ...openaiCompatible,
   type: 'deepseek',
+  pricesName: 'deepseek',
   defaultBaseUrl: 'https://api.deepseek.com',
   needsKey: true,
   environment: { key: 'DEEPSEEK_API_KEY' },

@@ -6,6 +6,7 @@ import type { ProviderSpec } from '../provider.ts'
 export const fireworks: ProviderSpec = {
   ...openaiCompatible,
   type: 'fireworks',
+  pricesName: 'fireworks',
   defaultBaseUrl: 'https://api.fireworks.ai/inference/v1',
   needsKey: true,
   environment: { key: 'FIREWORKS_API_KEY' },

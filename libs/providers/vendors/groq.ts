@@ -6,6 +6,7 @@ import type { ProviderSpec } from '../provider.ts'
 export const groq: ProviderSpec = {
   ...openaiCompatible,
   type: 'groq',
+  pricesName: 'groq',
   defaultBaseUrl: 'https://api.groq.com/openai/v1',
   needsKey: true,
   environment: { key: 'GROQ_API_KEY' },

@@ -18,6 +18,7 @@ const fields = {
 export const mistral: ProviderSpec = {
   ...openaiCompatible,
   type: 'mistral',
+  pricesName: 'mistral',
   defaultBaseUrl: 'https://api.mistral.ai/v1',
   needsKey: true,
   environment: { key: 'MISTRAL_API_KEY' },

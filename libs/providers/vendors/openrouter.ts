@@ -7,6 +7,7 @@ import type { ProviderSpec } from '../provider.ts'
 export const openrouter: ProviderSpec = {
   ...openaiCompatible,
   type: 'openrouter',
+  pricesName: 'openrouter',
   defaultBaseUrl: 'https://openrouter.ai/api/v1',
   needsKey: true,
   environment: { key: 'OPENROUTER_API_KEY' },

@@ -6,6 +6,7 @@ import type { ProviderSpec } from '../provider.ts'
 export const perplexity: ProviderSpec = {
   ...openaiCompatible,
   type: 'perplexity',
+  pricesName: 'perplexity',
   defaultBaseUrl: 'https://api.perplexity.ai/v1',
   needsKey: true,
   environment: { key: 'PERPLEXITY_API_KEY' },

@@ -6,6 +6,7 @@ import type { ProviderSpec } from '../provider.ts'
 export const together: ProviderSpec = {
   ...openaiCompatible,
   type: 'together',
+  pricesName: 'together',
   defaultBaseUrl: 'https://api.together.xyz/v1',
   needsKey: true,
   environment: { key: 'TOGETHER_API_KEY' },

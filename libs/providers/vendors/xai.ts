@@ -7,6 +7,7 @@ import type { ProviderSpec } from '../provider.ts'
 export const xai: ProviderSpec = {
   ...openaiCompatible,
   type: 'xai',
+  pricesName: 'x-ai',
   defaultBaseUrl: 'https://api.x.ai/v1',
   needsKey: true,
   environment: { key: 'XAI_API_KEY' },

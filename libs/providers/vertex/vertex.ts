@@ -14,6 +14,7 @@ import { createVertexSigner } from './sign.ts'
  */
 export const vertex: ProviderSpec = {
   type: 'vertex',
+  pricesName: 'google',
   defaultBaseUrl: 'https://{host}/v1/projects/{project}/locations/{location}',
   toBaseUrlParts: ({ location = 'global' }: ProviderOptions) => ({
     host: hosts.get(location) ?? `${location}-aiplatform.googleapis.com`,
