@@ -1,3 +1,4 @@
+import type { PriceFile } from '#libs/prices'
 import type { ProviderSpec } from '#libs/providers'
 import type { GeneralConfig, KeyModels, Limits, ModelConfig, ModelDefaults } from './routing-config.ts'
 
@@ -19,8 +20,8 @@ export interface Config {
   /** What holds for models that do not say otherwise. */
   readonly modelDefaults: ModelDefaults
   readonly general: GeneralConfig
-  /** Absolute; a JSON file of prices that beat the built-in ones. */
-  readonly prices?: string | undefined
+  /** What the operator's file of prices says, which beats the built-in table. */
+  readonly prices?: PriceFile | undefined
 }
 
 export interface ServerConfig {

@@ -3,7 +3,7 @@ import type { ConfigurableProvider } from './config.ts'
 import { isTree, toList } from './environment.ts'
 import type { Tree } from './environment.ts'
 import { findNotHonoured } from './honoured.ts'
-import { checkModelNames } from './model-checks.ts'
+import { checkModelNames, findOtherPrices } from './model-checks.ts'
 import type { Finding, Path } from './problems.ts'
 import { token } from './schema-parts.ts'
 import { choice, simulator } from './schema.ts'
@@ -35,8 +35,9 @@ export function findWarnings(tree: Tree, { isImported }: { isImported: boolean }
     const message = 'has fewer than 16 characters and can be guessed; `openssl rand -hex 24` makes a good one'
     return [{ path: ['keys', index, 'key'], message }]
   })
+  const always = [...guessable, ...findOtherPrices(tree)]
   // The import has a finding of its own for each setting that is not carried out.
-  return isImported ? guessable : [...guessable, ...findNotHonoured(tree)]
+  return isImported ? always : [...always, ...findNotHonoured(tree)]
 }
 
 /** The name of a key that was given none. */

@@ -29,7 +29,6 @@ const notHonoured: Readonly<Record<string, string>> = {
   'models.targets.timeouts': 'those of the provider hold',
   'models.targets.retries': 'a call is made again with another key of its provider, and not otherwise',
   'models.targets.cooldown_ms': 'a target that fails is chosen as before',
-  'models.targets.prices': 'costs are not counted',
   'model_defaults.timeouts': 'those of the provider hold',
   'model_defaults.deadline_ms': 'a run has no deadline',
   'model_defaults.retries': 'a call is made again with another key of its provider, and not otherwise',
@@ -38,7 +37,6 @@ const notHonoured: Readonly<Record<string, string>> = {
   'model_defaults.cooldown': 'a target that fails is chosen as before',
   'general.drop_unsupported_params': 'parameters reach the provider as the client sent them',
   'general.parallel': 'only each provider has a limit, its concurrency',
-  prices: 'costs are not counted',
 }
 
 /** What happens instead of a setting; undefined when it is carried out. Of a choice the value is asked for too. */

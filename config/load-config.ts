@@ -1,10 +1,12 @@
 import { resolve } from 'node:path'
+import type { PriceFile } from '#libs/prices'
 import type { Config, ConfigurableProvider, StorageConfig } from './config.ts'
 import { crossCheck, defaultKeyName, findWarnings } from './cross-checks.ts'
 import { expandReferences, isTree, overlay } from './environment.ts'
 import type { Environment, Overrides } from './environment.ts'
 import { formatPath, showPath } from './problems.ts'
 import type { Finding, Problem } from './problems.ts'
+import { readPrices } from './prices/read-prices.ts'
 import { createSimulator, parseSettings, simulator } from './schema.ts'
 import type { FileSettings } from './schema.ts'
 import { findSource, openSource } from './source-file.ts'
@@ -65,11 +67,15 @@ export function loadConfig(options: LoadOptions): LoadResult {
   const parsed = parseSettings(tree)
   const compatibility = file?.compatibility
   const checked = crossCheck(tree, providerSpecs)
+  const providers = isTree(tree.providers) ? Object.keys(tree.providers) : []
+  const known = [...providers, simulator.name, ...providerSpecs.map(({ type }) => type)]
+  const priced = readPrices(tree.prices, { directory: workingDirectory, providers: known })
   const findings = [
     ...expanded.findings.filter(({ path }) => !origins.has(formatPath(path))),
     ...('findings' in parsed ? parsed.findings : []),
     // LiteLLM starts without a provider's key, and so must its files.
     ...(compatibility === undefined ? checked : checked.filter((finding) => !isKeyMissing(finding))),
+    ...(priced.finding === undefined ? [] : [priced.finding]),
   ]
   const toProblem = (finding: Finding): Problem => {
     const message = `${showPath(finding.path)}: ${finding.message}`
@@ -82,9 +88,10 @@ export function loadConfig(options: LoadOptions): LoadResult {
     ...(file?.problems ?? []),
     ...stoppingProblems(compatibility),
     ...firstOfEachPath(findings).map(toProblem),
+    ...(priced.problems ?? []),
   ]
   if ('findings' in parsed || problems.length > 0) return failed(problems, compatibility)
-  const config = freeze(toConfig(parsed.settings, workingDirectory))
+  const config = freeze(toConfig(parsed.settings, { directory: workingDirectory, ...priced }))
   const native = findWarnings(tree, { isImported: compatibility !== undefined }).map(toProblem)
   return { ok: true, config, warnings: [...native, ...litellmWarnings(compatibility)], source, compatibility }
 }
@@ -104,17 +111,20 @@ function firstOfEachPath(findings: Finding[]): Finding[] {
   return [...byPath.values()].flatMap(([first]) => first ?? [])
 }
 
-function toConfig(settings: FileSettings, workingDirectory: string): Config {
-  const dataDir = resolve(workingDirectory, settings.dataDir)
+function toConfig(
+  settings: FileSettings,
+  { directory, prices }: { directory: string; prices?: PriceFile },
+): Config {
+  const dataDir = resolve(directory, settings.dataDir)
   const providers = { [simulator.name]: createSimulator(), ...settings.providers }
   return {
     ...settings,
     dataDir,
     redis: { ...settings.redis, url: settings.redis.url },
-    storage: toStorage(settings.storage, dataDir, workingDirectory),
+    storage: toStorage(settings.storage, dataDir, directory),
     keys: named(settings.keys),
     models: settings.models.map((model) => ({ ...model, targets: model.targets ?? [] })),
-    prices: settings.prices && resolve(workingDirectory, settings.prices),
+    prices,
     providers: Object.entries(providers).map(([name, provider]) => {
       return { ...provider, name, keys: named(provider.keys) }
     }),

@@ -1,6 +1,7 @@
 import { closest } from '#libs/core'
 import { isTree, toList } from './environment.ts'
 import type { Tree } from './environment.ts'
+import { formatPath } from './problems.ts'
 import type { Finding, Path } from './problems.ts'
 
 /** Whether the names that models have, and the names that others use for them, fit together. */
@@ -23,6 +24,26 @@ export function checkModelNames(tree: Tree): Finding[] {
       return [{ path, message: `must be the name or an alias of a model${hint}` }]
     }),
   ]
+}
+
+/** A price is one of a provider's model, whatever the name by which it is asked for. */
+export function findOtherPrices(tree: Tree): Finding[] {
+  const first = new Map<string, { prices: string; path: Path }>()
+  return (toList(tree.models) ?? []).flatMap((model, modelIndex) => {
+    const targets = isTree(model) ? (toList(model.targets) ?? []) : []
+    return targets.flatMap((target, index): Finding[] => {
+      if (!isTree(target) || (target.prices === undefined && target.base_model === undefined)) return []
+      const path = ['models', modelIndex, 'targets', index]
+      const named = JSON.stringify([target.provider, target.model])
+      const prices = JSON.stringify([target.prices, target.base_model])
+      const before = first.get(named)
+      if (before === undefined) first.set(named, { prices, path })
+      if (before === undefined || before.prices === prices) return []
+      const key = target.prices === undefined ? 'base_model' : 'prices'
+      const message = `is not that of ${formatPath(before.path)}, the same model, whose price counts`
+      return [{ path: [...path, key], message, atKey: true }]
+    })
+  })
 }
 
 function checkAliases(

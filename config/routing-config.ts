@@ -55,6 +55,8 @@ export interface TargetConfig {
   /** 0 never rests. */
   readonly cooldownMs?: number | undefined
   readonly prices?: Prices | undefined
+  /** The model whose price the target has, where its own name does not tell. */
+  readonly baseModel?: string | undefined
 }
 
 /** What a model can set for itself; for the others `model_defaults` has it. */
@@ -117,6 +119,8 @@ export interface Prices {
   readonly outputPerMillion?: number | undefined
   readonly cacheReadPerMillion?: number | undefined
   readonly cacheWritePerMillion?: number | undefined
+  readonly cacheWrite1hPerMillion?: number | undefined
+  readonly reasoningPerMillion?: number | undefined
 }
 
 /** Names of virtual models, in which a `*` stands for any text. */

@@ -50,6 +50,8 @@ export const prices = section({
   output_per_million: pricePerMillion.optional(),
   cache_read_per_million: pricePerMillion.optional(),
   cache_write_per_million: pricePerMillion.optional(),
+  cache_write_1h_per_million: pricePerMillion.optional(),
+  reasoning_per_million: pricePerMillion.optional(),
 })
 
 export const target = section({
@@ -63,6 +65,7 @@ export const target = section({
   retries: count.optional(),
   cooldown_ms: number(0, longestMs).optional(),
   prices: prices.optional(),
+  base_model: text.optional(),
 })
 
 /** What a model can say itself, and `model_defaults` for those that do not. */

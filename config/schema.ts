@@ -128,7 +128,15 @@ export const publicKeys: ReadonlySet<string> = new Set(
 
 /** Either every setting with its default, or everything that is wrong with their shape. */
 export function parseSettings(tree: unknown): { settings: FileSettings } | { findings: Finding[] } {
-  const result = file.safeParse(tree, { error: explain })
+  return parseAs(file, tree)
+}
+
+/** The same for any other file. */
+export function parseAs<Schema extends z.ZodType>(
+  schema: Schema,
+  tree: unknown,
+): { settings: z.output<Schema> } | { findings: Finding[] } {
+  const result = schema.safeParse(tree, { error: explain })
   if (result.success) return { settings: result.data }
   return { findings: result.error.issues.flatMap(toFindings) }
 }

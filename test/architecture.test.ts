@@ -27,7 +27,7 @@ const mayImport: Readonly<Record<string, { values: string[]; types?: string[] }>
   // A run is ended by the last entry of its log.
   'libs/runs': { values: ['core', 'redis', 'storage'], types: ['streams'] },
   // The provider types that a file may name come from outside; their shape is the providers' own.
-  config: { values: ['core'], types: ['providers'] },
+  config: { values: ['core', 'prices'], types: ['providers'] },
 }
 
 /** One vendor, one home: whoever wants another Redis client or logger has one place to change. */

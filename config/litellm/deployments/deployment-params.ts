@@ -72,6 +72,12 @@ export const translations: Readonly<Record<string, Translation>> = {
   output_cost_per_token: toPrice('output_per_million'),
   cache_read_input_token_cost: toPrice('cache_read_per_million'),
   cache_creation_input_token_cost: toPrice('cache_write_per_million'),
+  cache_creation_input_token_cost_above_1hr: toPrice('cache_write_1h_per_million'),
+  output_cost_per_reasoning_token: toPrice('reasoning_per_million'),
+  base_model: {
+    native: 'models[].targets[].base_model',
+    toTarget: (value) => (typeof value === 'string' && value !== '' ? { base_model: value } : undefined),
+  },
 }
 
 /** Limits only where LiteLLM keeps them; elsewhere they are weights. */
@@ -131,7 +137,10 @@ const otherPrice = /(?:_cost(?:_|$)|_cost_per_|^tiered_pricing$)/
 /** What becomes of a parameter that is no translation and in no rule; undefined for a parameter of the request. */
 export function priceVerdict(key: string): readonly [Verdict, string] | undefined {
   return otherPrice.test(key)
-    ? ['ignored', 'only prices per token of input, output and cache are counted']
+    ? [
+        'ignored',
+        'only prices per token of input, output and cache are read here; a file can have more: prices',
+      ]
     : undefined
 }
 
@@ -144,7 +153,7 @@ export const infoRules = toRules([
   [
     'ignored',
     'nothing here asks for it',
-    'id mode base_model max_tokens max_input_tokens max_output_tokens access_groups team_public_model_name tier custom_tokenizer health_check_model health_check_timeout health_check_max_tokens health_check_voice disable_background_health_check description version order internal_router_model db_model updated_at updated_by created_at created_by key litellm_provider rpm tpm output_vector_size supported_openai_params',
+    'id mode max_tokens max_input_tokens max_output_tokens access_groups team_public_model_name tier custom_tokenizer health_check_model health_check_timeout health_check_max_tokens health_check_voice disable_background_health_check description version order internal_router_model db_model updated_at updated_by created_at created_by key litellm_provider rpm tpm output_vector_size supported_openai_params',
   ],
 ])
 
@@ -165,7 +174,7 @@ export function translate(
   { value, path }: { value: unknown; path: readonly (string | number)[] },
 ): Tree {
   const target = value === null ? {} : translation.toTarget(value)
-  if (target === undefined) context.report('ignored', path, 'is not a number, as it must be')
+  if (target === undefined) context.report('ignored', path, 'does not have a value that it can have')
   else if (value === null) context.report('honoured', path, 'has no value')
   else context.became(path, translation.native)
   return target ?? {}

@@ -9,6 +9,7 @@ const otherNames: Readonly<Record<string, string>> = {
   fireworks_ai: 'fireworks',
   hosted_vllm: 'vllm',
   ollama_chat: 'ollama',
+  'text-completion-openai': 'openai',
   together_ai: 'together',
   vertex_ai: 'vertex',
   vertex_ai_beta: 'vertex',
@@ -94,6 +95,11 @@ export function readModelName(
   return prefix === undefined ? undefined : { prefix, model }
 }
 
+/** Our word for a provider of LiteLLM's. */
+export function toProviderType(prefix: string): string {
+  return otherNames[prefix] ?? prefix.replaceAll('_', '-')
+}
+
 /** Where the calls of one of LiteLLM's providers go. */
 export interface Upstream {
   spec: ConfigurableProvider
@@ -115,7 +121,7 @@ export function findUpstream(
   }
   // LiteLLM calls Ollama's own API, and its OpenAI-compatible one is below.
   const address = baseUrl && prefix.startsWith('ollama') ? baseUrl.replace(/(?:\/v1)?\/*$/, '/v1') : baseUrl
-  const spec = named(otherNames[prefix] ?? prefix.replaceAll('_', '-')) ?? named(prefix)
+  const spec = named(toProviderType(prefix)) ?? named(prefix)
   if (spec !== undefined) return { spec, baseUrl: address }
   if (!Object.hasOwn(openaiServers, prefix) || compatible === undefined) return undefined
   return { spec: compatible, baseUrl: address ?? openaiServers[prefix] }
