@@ -21,13 +21,7 @@ const mostRemembered = 1_000
 export async function openDirectoryStore(root: string): Promise<ObjectStore> {
   const base = resolve(root)
   const temporary = join(base, temporaryFolder)
-  try {
-    const made = await mkdir(temporary, { recursive: true, mode: 0o700 })
-    if (made) await syncFolders(temporary, dirname(made))
-    await removeAbandoned(temporary)
-  } catch (error) {
-    rethrow('open', base)(error)
-  }
+  await prepareFolder(temporary).catch(rethrow('open', base))
 
   const pathOf = (key: string) => {
     checkKey(key)
@@ -43,34 +37,37 @@ export async function openDirectoryStore(root: string): Promise<ObjectStore> {
     synced.add(folder)
   }
 
+  /** Writes a draft and lets it take the key's name. What `write` throws is its own. */
+  async function keep<T>(
+    action: string,
+    key: string,
+    write: (draft: string) => Promise<void>,
+    place: (draft: string, path: string) => Promise<T>,
+  ): Promise<T> {
+    const path = pathOf(key)
+    const draft = join(temporary, randomUUID())
+    try {
+      await write(draft)
+      await mkdir(dirname(path), { recursive: true, mode: 0o700 }).catch(rethrow(action, path))
+      const outcome = await place(draft, path).catch(rethrow(action, path))
+      await syncOnce(dirname(path)).catch(rethrow(action, path))
+      return outcome
+    } finally {
+      await rm(draft, { force: true }).catch(rethrow(action, draft))
+    }
+  }
+
   return {
-    async put(key, body, { onlyIfAbsent = false } = {}) {
-      const path = pathOf(key)
-      const draft = join(temporary, randomUUID())
-      try {
-        await writeSynced(draft, body)
-        await mkdir(dirname(path), { recursive: true, mode: 0o700 })
-        const outcome = onlyIfAbsent ? await linkIfAbsent(draft, path) : await replace(draft, path)
-        await syncOnce(dirname(path))
-        return outcome
-      } catch (error) {
-        return rethrow('put', path)(error)
-      } finally {
-        await rm(draft, { force: true }).catch(rethrow('put', draft))
-      }
-    },
+    put: (key, body, { onlyIfAbsent = false } = {}) =>
+      keep(
+        'put',
+        key,
+        (draft) => writeSynced(draft, body).catch(rethrow('put', draft)),
+        onlyIfAbsent ? linkIfAbsent : replace,
+      ),
 
     async upload(key, body) {
-      const path = pathOf(key)
-      const draft = join(temporary, randomUUID())
-      try {
-        await writePieces(draft, body)
-        await mkdir(dirname(path), { recursive: true, mode: 0o700 }).catch(rethrow('upload', path))
-        await replace(draft, path).catch(rethrow('upload', path))
-        await syncOnce(dirname(path)).catch(rethrow('upload', path))
-      } finally {
-        await rm(draft, { force: true }).catch(rethrow('upload', draft))
-      }
+      await keep('upload', key, (draft) => writePieces(draft, body), replace)
     },
 
     async get(key, range) {
@@ -97,6 +94,12 @@ export async function openDirectoryStore(root: string): Promise<ObjectStore> {
 
     async close() {},
   }
+}
+
+async function prepareFolder(temporary: string): Promise<void> {
+  const made = await mkdir(temporary, { recursive: true, mode: 0o700 })
+  if (made) await syncFolders(temporary, dirname(made))
+  await removeAbandoned(temporary)
 }
 
 async function writeSynced(path: string, body: Uint8Array): Promise<void> {

@@ -153,7 +153,8 @@ function createUploads({ objects, uploads }: Pick<S3TestServer, 'objects' | 'upl
     }
     const named = [...body.toString().matchAll(/<PartNumber>(\d+)</g)].map(([, number]) => Number(number))
     const ordered = named.map((number) => parts.get(number) ?? Buffer.alloc(0))
-    if (ordered.slice(0, -1).some(({ length }) => length < smallestPart)) return refusal(400, 'EntityTooSmall')
+    if (ordered.slice(0, -1).some(({ length }) => length < smallestPart))
+      return refusal(400, 'EntityTooSmall')
     objects.set(key, Buffer.concat(ordered))
     uploads.delete(id)
     return xml('<CompleteMultipartUploadResult></CompleteMultipartUploadResult>')
