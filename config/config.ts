@@ -12,6 +12,8 @@ export interface Config {
   readonly storage: StorageConfig
   /** Absolute; holds the private Redis of `up` and, by default, the archive. */
   readonly dataDir: string
+  readonly files: FilesConfig
+  readonly batches: BatchesConfig
   /** Empty means that nobody has to show a key and that all is the tenant `default`. */
   readonly keys: readonly KeyConfig[]
   /** Never empty: the simulator is always there. */
@@ -66,6 +68,24 @@ export type StorageConfig =
       readonly accessKeyId?: string | undefined
       readonly secretAccessKey?: string | undefined
     }
+
+export interface FilesConfig {
+  /** The largest file that is taken. */
+  readonly maxBytes: number
+}
+
+export interface BatchesConfig {
+  /** The most requests that one batch may hold. */
+  readonly maxLines: number
+  /** The most bytes that its input may have. */
+  readonly maxBytes: number
+  /** How many requests of one batch wait or run at once. */
+  readonly inFlight: number
+  /** How many batches one API process carries at once. */
+  readonly atOnce: number
+  /** When a batch expires that does not say so itself. */
+  readonly expireAfterMs: number
+}
 
 export interface KeyConfig {
   readonly name: string

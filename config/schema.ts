@@ -61,6 +61,18 @@ const storage = z.discriminatedUnion('driver', [
   }),
 ])
 
+const files = section({
+  max_bytes: number(1, 1_099_511_627_776).default(536_870_912),
+})
+
+const batches = section({
+  max_lines: number(1, 10_000_000).default(100_000),
+  max_bytes: number(1, 1_099_511_627_776).default(268_435_456),
+  in_flight: number(1, 10_000).default(256),
+  at_once: number(0, 1000).default(16),
+  expire_after_ms: milliseconds.default(86_400_000),
+})
+
 const key = section({
   name: label.optional(),
   key: secret,
@@ -101,6 +113,8 @@ const file = section({
   redis: redis.prefault({}),
   storage: storage.prefault({ driver: 'directory' }),
   data_dir: text.default('.data'),
+  files: files.prefault({}),
+  batches: batches.prefault({}),
   keys: z.array(key).default([]),
   providers: z.record(name, provider),
   models: z.array(model).default([]),
@@ -118,7 +132,10 @@ export function createSimulator(): FileSettings['providers'][string] {
   return provider.parse({ type: simulator.type, concurrency: simulator.concurrency })
 }
 
-const sections = [server, redis, ...storage.options, key, timeouts, providerKey, provider, ...routingSections]
+const sections = [
+  ...[server, redis, ...storage.options, files, batches],
+  ...[key, timeouts, providerKey, provider, ...routingSections],
+]
 const secretKeys = new Set(['key', 'keys', 'value', 'url', 'access_key_id', 'secret_access_key'])
 
 /** The settings whose values are no secrets, and so may be shown with their line. */

@@ -24,6 +24,8 @@ const mayImport: Readonly<Record<string, { values: string[]; types?: string[] }>
   'libs/streams': { values: ['core', 'redis'] },
   'libs/jobs': { values: ['core', 'redis'] },
   'libs/providers': { values: ['core', 'sse'] },
+  'libs/files': { values: ['core', 'redis', 'storage'] },
+  'libs/batches': { values: ['core', 'files', 'redis', 'storage'] },
   // A run is ended by the last entry of its log.
   'libs/runs': { values: ['core', 'redis', 'storage'], types: ['streams'] },
   // The provider types that a file may name come from outside; their shape is the providers' own.
@@ -34,6 +36,7 @@ const mayImport: Readonly<Record<string, { values: string[]; types?: string[] }>
 const vendorHomes: Readonly<Record<string, string[]>> = {
   '@aws-sdk/client-s3': ['libs/storage'],
   '@aws-sdk/credential-provider-node': ['libs/providers'],
+  '@fastify/busboy': ['apps/api'],
   '@modelcontextprotocol/sdk': ['libs/mcp'],
   '@pydantic/genai-prices': ['libs/prices'],
   '@smithy/core': ['libs/providers'],

@@ -1,5 +1,6 @@
 import type { Config } from '#config'
 import { createRunId } from '#libs/core'
+import { createFileStore, type FileStore } from '#libs/files'
 import { createBullmqQueue, type JobQueue } from '#libs/jobs'
 import { connectRedis, keys, withLock, type Redis } from '#libs/redis'
 import { createRouter, type Router } from '#libs/routing'
@@ -20,6 +21,7 @@ export interface ApiDeps {
   log: StreamLog
   readers: Readers
   archive: Archive
+  files: FileStore
   queues: ReadonlyMap<string, JobQueue>
   router: Router
   authenticate: Authenticate
@@ -67,6 +69,7 @@ export async function createApiDeps({ config, redisUrl, logger }: ApiOptions): P
       store: objects,
       exclusively: (tenant, act) => withLock(redis, keys.erasing(tenant), act),
     }),
+    files: createFileStore(objects, redis),
     queues,
     router: createRouter({
       models: config.models,

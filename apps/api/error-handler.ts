@@ -3,6 +3,7 @@ import type { Socket } from 'node:net'
 import type { FastifyReply } from 'fastify'
 import { GatewayError, type ErrorCode } from '#libs/core'
 import { openaiChat, type Dialect } from '#libs/dialects'
+import { mayTakeLong } from './long-uploads.ts'
 import { dialectOf } from './request-dialect.ts'
 
 /** Answers with an error in the dialect of the endpoint, with what SDKs need to know about trying again. */
@@ -30,6 +31,7 @@ export function sendError(
 
 /** Answers on a connection that sent what is no HTTP, or too much or too little of it, and closes it. */
 export function answerUnreadable({ code }: Error & { code?: string }, socket: Socket): void {
+  if (code === 'ERR_HTTP_REQUEST_TIMEOUT' && mayTakeLong(socket)) return
   if (code === 'ECONNRESET' || !socket.writable) {
     socket.destroy()
     return

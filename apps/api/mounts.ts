@@ -6,6 +6,7 @@ import type { ApiDeps } from './deps.ts'
 import { messages } from './routes/anthropic-messages.ts'
 import { audio } from './routes/audio.ts'
 import { chatCompletions } from './routes/chat-completions.ts'
+import { files } from './routes/files.ts'
 import { geminiModels, geminiSlashModels } from './routes/gemini.ts'
 import { generate } from './routes/generate.ts'
 import { jobs } from './routes/jobs.ts'
@@ -16,7 +17,7 @@ import { responses } from './routes/responses.ts'
 /** Routes with paths of their own, below whatever prefix they are put. */
 type Routes = (scope: FastifyInstance, deps: ApiDeps) => void
 
-const openai: readonly Routes[] = [chatCompletions, responses, openaiEndpoints, audio, models]
+const openai: readonly Routes[] = [chatCompletions, responses, openaiEndpoints, audio, files, models]
 
 /**
  * Where the routes are: all of them below `/v1`, and each vendor's also below its own name, with the paths behind it

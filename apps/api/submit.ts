@@ -35,11 +35,7 @@ export interface Prepared {
 /** Reads and routes a request. Throws what is wrong with it; nothing is stored or enqueued. */
 export function prepare(deps: ApiDeps, submission: Submission): Prepared {
   const { caller, dialect, endpoint, json, body, headers, requestId } = submission
-  if (deps.isDraining) {
-    throw new GatewayError('draining', 'This process is about to stop. Send the request again.', {
-      retryAfterMs: 1_000,
-    })
-  }
+  refuseWhenDraining(deps)
   deps.admission.check()
   const summary = dialect.readRequest(body, submission.path)
   const target = deps.router.choose(summary.model)
@@ -69,6 +65,14 @@ export function prepare(deps: ApiDeps, submission: Submission): Prepared {
   }
   const sameAgain = (): string => (isMedia(body) ? withoutBoundary(body) : json)
   return { spec, json, idempotency: readIdempotency(headers['idempotency-key'], endpoint, sameAgain) }
+}
+
+/** Throws `draining` once this process was told to stop. */
+export function refuseWhenDraining({ isDraining }: Pick<ApiDeps, 'isDraining'>): void {
+  if (!isDraining) return
+  throw new GatewayError('draining', 'This process is about to stop. Send the request again.', {
+    retryAfterMs: 1_000,
+  })
 }
 
 /**

@@ -14,6 +14,8 @@ export const errorCodes = {
   permission_denied: { status: 403, type: 'invalid_request_error', retryable: false },
   model_not_found: { status: 404, type: 'invalid_request_error', retryable: false },
   response_not_found: { status: 404, type: 'invalid_request_error', retryable: false },
+  file_not_found: { status: 404, type: 'invalid_request_error', retryable: false },
+  batch_not_found: { status: 404, type: 'invalid_request_error', retryable: false },
   route_not_found: { status: 404, type: 'invalid_request_error', retryable: false },
   method_not_allowed: { status: 405, type: 'invalid_request_error', retryable: false },
   not_ended: { status: 409, type: 'invalid_request_error', retryable: true },

@@ -15,7 +15,7 @@ export function createRunId(prefix: string): RunId {
  * as hard to guess as an id is; `timeMs` takes the place of the time of making.
  */
 export function deriveRunId(prefix: string, seed: string, timeMs: number): RunId {
-  return prefix + timeDigits(timeMs) + deriveHex(seed).slice(12)
+  return `${prefix}${timeDigits(timeMs)}7${deriveHex(seed).slice(13)}`
 }
 
 /** 32 hex digits that stand for the seed and tell nothing of it. */

@@ -32,6 +32,16 @@ export const keys = {
   storedOf: (tenant: string) => `mr:stored:${tenant}`,
   /** String: who rewrites a tenant's archive at the moment. */
   erasing: (tenant: string) => `mr:erasing:${tenant}`,
+  /** Hash: records of a tenant's files that were read lately; the object store has all of them. */
+  filesOf: (tenant: string) => `mr:files:${tenant}`,
+  /** Sorted set: `<tenant>/<id>` of files, by the time at which they expire. */
+  expiring: 'mr:expiring-files',
+  /** Hash: records of a tenant's batches that were read lately. */
+  batchesOf: (tenant: string) => `mr:batches:${tenant}`,
+  /** Sorted set: `<tenant>/<id>` of batches that have not ended, by the time until which somebody holds them. */
+  openBatches: 'mr:open-batches',
+  /** Hash: who holds a batch, how far it is, and since when it is to be cancelled. */
+  batch: (id: string) => `mr:batch:${id}`,
   /** Hash: what an Idempotency-Key stands for. */
   idempotency: (tenant: string, digest: string) => `mr:idem:${tenant}:${digest}`,
 } as const

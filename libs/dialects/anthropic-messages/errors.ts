@@ -22,6 +22,8 @@ const types: Partial<Record<ErrorCode, string>> = {
   permission_denied: 'permission_error',
   model_not_found: 'not_found_error',
   response_not_found: 'not_found_error',
+  file_not_found: 'not_found_error',
+  batch_not_found: 'not_found_error',
   route_not_found: 'not_found_error',
   stream_expired: 'not_found_error',
   not_ended: 'conflict_error',
