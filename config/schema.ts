@@ -133,8 +133,16 @@ export function createSimulator(): FileSettings['providers'][string] {
 }
 
 const sections = [
-  ...[server, redis, ...storage.options, files, batches],
-  ...[key, timeouts, providerKey, provider, ...routingSections],
+  server,
+  redis,
+  ...storage.options,
+  files,
+  batches,
+  key,
+  timeouts,
+  providerKey,
+  provider,
+  ...routingSections,
 ]
 const secretKeys = new Set(['key', 'keys', 'value', 'url', 'access_key_id', 'secret_access_key'])
 

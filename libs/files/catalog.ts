@@ -33,6 +33,7 @@ export interface CatalogPage<Item> {
   hasMore: boolean
 }
 
+/** Where the records lie. The object store has the truth, Redis a copy for an hour. */
 export interface CatalogOptions {
   objects: ObjectStore
   redis: Redis

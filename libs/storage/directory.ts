@@ -28,14 +28,7 @@ export async function openDirectoryStore(root: string): Promise<ObjectStore> {
     return join(base, key)
   }
 
-  // Once this process has synced a folder's own name, only what is in it changes.
-  const synced = new Set<string>()
-  const syncOnce = async (folder: string): Promise<void> => {
-    if (synced.has(folder)) return syncFolder(folder)
-    await syncFolders(folder, base)
-    if (synced.size >= mostRemembered) synced.clear()
-    synced.add(folder)
-  }
+  const syncOnce = createFolderSync(base)
 
   /** Writes a draft and lets it take the key's name. What `write` throws is its own. */
   async function keep<T>(
@@ -93,6 +86,17 @@ export async function openDirectoryStore(root: string): Promise<ObjectStore> {
     },
 
     async close() {},
+  }
+}
+
+/** Once this process has synced a folder's own name, only what is in it changes. */
+function createFolderSync(base: string): (folder: string) => Promise<void> {
+  const synced = new Set<string>()
+  return async (folder) => {
+    if (synced.has(folder)) return syncFolder(folder)
+    await syncFolders(folder, base)
+    if (synced.size >= mostRemembered) synced.clear()
+    synced.add(folder)
   }
 }
 
