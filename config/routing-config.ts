@@ -136,6 +136,8 @@ export interface GeneralConfig {
   readonly directTargets: boolean
   /** Whether a parameter that a target can't take is left out rather than refused. */
   readonly dropUnsupportedParams: boolean
+  /** How long a run without a deadline may wait for a key or a target that is at its limit. */
+  readonly maxWaitMs: number
   /** Runs that may be carried at once over all workers. */
   readonly parallel?: number | undefined
 }

@@ -105,6 +105,7 @@ export const keyModels = section({
 export const general = section({
   direct_targets: boolean.default(true),
   drop_unsupported_params: boolean.default(false),
+  max_wait_ms: number(0, longestMs).default(60_000),
   parallel: number(1, 1_000_000).optional(),
 })
 

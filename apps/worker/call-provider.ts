@@ -9,7 +9,13 @@ import {
   type Observation,
   type StreamDialect,
 } from '#libs/dialects'
-import type { ConnectedProvider, ProviderAnswer, ProviderCall, ProviderSpec } from '#libs/providers'
+import type {
+  CallTimeouts,
+  ConnectedProvider,
+  ProviderAnswer,
+  ProviderCall,
+  ProviderSpec,
+} from '#libs/providers'
 import type { RunSpec } from '#libs/runs'
 import type { SseEvent } from '#libs/sse'
 
@@ -27,6 +33,7 @@ export interface ProviderCallContext<D extends Dialect = Dialect> {
   frames: FrameContext
   provider: { spec: ProviderSpec; connected: ConnectedProvider | undefined }
   key: string | undefined
+  timeouts?: CallTimeouts | undefined
   signal: AbortSignal
 }
 
@@ -60,10 +67,10 @@ export async function callProvider(context: ProviderCallContext, sink: FrameSink
 }
 
 function nativeCall(context: ProviderCallContext, path: string): ProviderCall {
-  const { spec, dialect, key } = context
+  const { spec, dialect, key, timeouts } = context
   const { rid, headers } = spec
   const accept = dialect.answersMedia === true ? { accept: '*/*' } : {}
-  return { path, ...nativeBody(context), ...accept, key, rid, headers }
+  return { path, ...nativeBody(context), ...accept, key, rid, headers, timeouts }
 }
 
 function nativeBody(context: ProviderCallContext): Pick<ProviderCall, 'body' | 'contentType'> {
@@ -164,7 +171,7 @@ async function streamParts(
   isEnded: () => boolean,
   write: (part: Part) => void,
 ): Promise<void> {
-  const { spec, body, dialect, provider, key, signal } = context
+  const { spec, body, dialect, provider, key, timeouts, signal } = context
   const { adapter, builtIn } = provider.spec
   const request = dialect.decodeRequest(JSON.parse(body), spec.target)
   if (builtIn !== undefined) {
@@ -176,7 +183,7 @@ async function streamParts(
     throw unanswerable(context)
   }
   const answer = await connected.send(
-    { ...adapter.toRequest(request, connected.options), key, rid: spec.rid },
+    { ...adapter.toRequest(request, connected.options), key, rid: spec.rid, timeouts },
     signal,
   )
   const decode = adapter.createDecoder(spec.target)

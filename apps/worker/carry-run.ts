@@ -1,54 +1,78 @@
 import { GatewayError } from '#libs/core'
 import { getDialect, isStreamDialect } from '#libs/dialects'
+import type { JobResult } from '#libs/jobs'
 import type { FinishedRun, Outcome, RunEnd, RunOpening } from '#libs/runs'
 import type { LogEntry } from '#libs/streams'
 import type { Heard } from './call-provider.ts'
 import type { WorkerDeps, WorkerProvider } from './deps.ts'
 import { endInStore } from './end-run.ts'
-import type { HeldRun } from './held-runs.ts'
-import { toFrameContext, type Claim, type Journey } from './journey.ts'
+import { giveBack } from './give-back.ts'
+import { openJourney, toFrameContext, type Claim, type Journey } from './journey.ts'
+import { outOfTime } from './last-error.ts'
 import { callUntilHeard } from './try-calls.ts'
 
 /**
  * Carries a claimed run from the call to its end: calls the provider, appends what it says, ends the run in one
  * step, and offers it to the archive. Calls again only before the first frame, and only where the provider can't
- * have answered. Never rejects for what a provider or client did: that is the run's own end.
+ * have answered; where another provider or another time would do better, it gives the run back to the waiting. Never
+ * rejects for what a provider or client did: that is the run's own end.
  */
-export async function carryRun(deps: WorkerDeps, provider: WorkerProvider, claim: Claim): Promise<void> {
+export async function carryRun(deps: WorkerDeps, provider: WorkerProvider, claim: Claim): Promise<JobResult> {
   const { spec, epoch, homeChannel } = claim
-  const dialect = getDialect(spec.dialect)
   const held = deps.held.hold(spec.rid)
   const writer = deps.pump.open({
     rid: spec.rid,
     epoch,
     homeChannel,
     opening: () => JSON.stringify(toOpening(journey)),
-    restore: () => restoreRun(deps, claim),
+    restore: () => restoreRun(deps, journey.claim),
     onInterrupt: (result) => held.stop(result === 'cancel' ? 'cancelled' : 'fenced'),
     onError: (error) => deps.logger.error({ err: error, rid: spec.rid }, 'append failed'),
   })
   // A provider may be silent for long, and nobody can come to the run meanwhile.
   held.onMissing = () => void writer.repair()
-  const journey: Journey = { claim, dialect, provider, held, writer, attempts: [], firstFrameAtMs: null }
-  deps.runMetrics.onClaimed(spec, claim.claimedAtMs)
+  const journey = openJourney({
+    claim,
+    dialect: getDialect(spec.dialect),
+    provider,
+    held,
+    writer,
+    routes: deps.routes,
+  })
+  deps.runMetrics.onClaimed(claim)
   try {
-    let heard: Heard | undefined
-    let error: GatewayError | undefined
-    try {
-      heard = await callUntilHeard(journey)
-    } catch (thrown) {
-      error = toEndError(held, thrown)
-    }
-    if (held.stopped === 'fenced') {
-      deps.logger.warn({ rid: spec.rid }, 'another worker took the run over')
-      return
-    }
-    await endRun(deps, journey, heard, error)
+    return await carryOn(deps, journey)
   } finally {
+    journey.close()
     writer.finish()
     held.release()
     deps.runMetrics.onReleased(spec)
   }
+}
+
+async function carryOn(deps: WorkerDeps, journey: Journey): Promise<JobResult> {
+  const { held, claim } = journey
+  let heard: Heard | undefined
+  let error: GatewayError | undefined
+  try {
+    const result = await callUntilHeard(journey)
+    if (result.status === 'elsewhere') {
+      const given = await giveBack(deps, journey, result)
+      if (given !== 'cancel') return given
+      held.stop('cancelled')
+      error = toEndError(journey, undefined)
+    } else {
+      ;({ heard } = result)
+    }
+  } catch (thrown) {
+    error = toEndError(journey, thrown)
+  }
+  if (held.stopped === 'fenced') {
+    deps.logger.warn({ rid: claim.spec.rid }, 'another worker took the run over')
+    return { status: 'done' }
+  }
+  await endRun(deps, journey, heard, error)
+  return { status: 'done' }
 }
 
 /**
@@ -65,21 +89,27 @@ async function restoreRun(deps: WorkerDeps, claim: Claim): Promise<'there' | 'fe
   return 'there'
 }
 
-function toEndError(held: HeldRun, thrown: unknown): GatewayError {
+function toEndError({ held, progress, writer }: Journey, thrown: unknown): GatewayError {
   if (held.stopped === 'cancelled') return new GatewayError('cancelled', 'The run was cancelled.')
+  if (held.stopped === 'deadline') {
+    const isWaiting = progress.waitsSinceMs !== undefined && writer.seq === 0
+    return isWaiting
+      ? outOfTime(progress)
+      : new GatewayError('deadline_exceeded', 'The run did not end by its deadline.')
+  }
   if (held.stopped === 'drained') {
     return new GatewayError('worker_lost', 'The worker had to stop before the answer was complete.')
   }
   return GatewayError.from(thrown)
 }
 
-function toOpening({ claim, attempts, firstFrameAtMs }: Journey): RunOpening {
-  const { spec, claimedAtMs } = claim
+function toOpening({ claim: { spec }, progress, firstFrameAtMs }: Journey): RunOpening {
   return {
     provider: spec.provider,
     target: spec.target,
-    attempts: attempts.length,
-    queueMs: Math.max(0, claimedAtMs - spec.createdAtMs),
+    ...(spec.fallback !== undefined && { fallback: spec.fallback }),
+    attempts: progress.attempts.length,
+    queueMs: Math.max(0, progress.startedAtMs - spec.createdAtMs),
     firstFrameMs: (firstFrameAtMs ?? Date.now()) - spec.createdAtMs,
   }
 }
@@ -131,7 +161,7 @@ function toLastFrames({ claim, dialect, writer }: Journey, error: GatewayError):
 }
 
 function toEnd(
-  { claim, attempts, firstFrameAtMs }: Journey,
+  { claim, progress, firstFrameAtMs }: Journey,
   heard: Heard | undefined,
   error: GatewayError | undefined,
   entry: LogEntry,
@@ -144,9 +174,10 @@ function toEnd(
     ...(heard?.finish !== undefined && { finish: heard.finish }),
     ...(heard?.usage !== undefined && { usage: heard.usage }),
     ...(heard?.answerType !== undefined && { answerType: heard.answerType }),
-    attempts,
+    ...(claim.spec.fallback !== undefined && { fallback: claim.spec.fallback }),
+    attempts: progress.attempts,
     frames: entry.count === 0 ? entry.seq : entry.seq + 1,
-    startedAtMs: claim.claimedAtMs,
+    startedAtMs: progress.startedAtMs,
     firstFrameAtMs,
     endedAtMs: Date.now(),
   }

@@ -11,6 +11,7 @@ import { createMetrics, type Logger, type Metrics } from '#libs/telemetry'
 import { createAppendPump, type AppendPump } from './append-pump.ts'
 import { createArchiver, type Archiver } from './archiver.ts'
 import { createHeldRuns, type HeldRuns } from './held-runs.ts'
+import { createRoutes, type Routes } from './routes.ts'
 import { createRunMetrics, type RunMetrics } from './run-metrics.ts'
 import { createSpool, type Spool } from './spool.ts'
 
@@ -21,7 +22,6 @@ export interface WorkerProvider {
   keys: KeyPool
   /** Absent for one that is built in. */
   connected: ConnectedProvider | undefined
-  queue: JobQueue
 }
 
 export interface WorkerDeps {
@@ -33,7 +33,11 @@ export interface WorkerDeps {
   archive: Archive
   spool: Spool
   archiver: Archiver
+  /** Those whose jobs this worker takes. */
   providers: ReadonlyMap<string, WorkerProvider>
+  /** Of every provider, since a run may go on at any. */
+  queues: ReadonlyMap<string, JobQueue>
+  routes: Routes
   runMetrics: RunMetrics
   metrics: Metrics
   /** For commands of one's own and for BullMQ's. */
@@ -77,7 +81,8 @@ export async function createWorkerDeps({ config, only, logger }: WorkerOptions):
   })
   const archiver = createArchiver({ archive, store, logger })
   const served = config.providers.filter(({ name }) => only === undefined || only.includes(name))
-  const providers = new Map(served.map((provider) => [provider.name, toWorkerProvider(provider, jobs)]))
+  const providers = new Map(served.map((provider) => [provider.name, toWorkerProvider(provider)]))
+  const queues = new Map(config.providers.map(({ name }) => [name, createBullmqQueue(name, jobs)]))
   return {
     logger,
     store,
@@ -88,6 +93,8 @@ export async function createWorkerDeps({ config, only, logger }: WorkerOptions):
     spool: createSpool(join(config.dataDir, 'spool')),
     archiver,
     providers,
+    queues,
+    routes: createRoutes(config),
     runMetrics: createRunMetrics(metrics),
     metrics,
     redis: { kernel, jobs, subscriber },
@@ -95,17 +102,15 @@ export async function createWorkerDeps({ config, only, logger }: WorkerOptions):
       await archiver.close()
       pump.close()
       held.close()
-      for (const { connected, queue } of providers.values()) {
-        await queue.close()
-        await connected?.close()
-      }
+      for (const queue of queues.values()) await queue.close()
+      for (const { connected } of providers.values()) await connected?.close()
       await objects.close()
       for (const redis of [kernel, jobs, subscriber]) redis.disconnect()
     },
   }
 }
 
-function toWorkerProvider(config: ProviderConfig, jobs: Redis): WorkerProvider {
+function toWorkerProvider(config: ProviderConfig): WorkerProvider {
   const spec = findProviderSpec(config.type)
   if (spec === undefined) throw new TypeError(`Provider ${config.name} has the unknown type ${config.type}.`)
   const baseUrl = config.baseUrl ?? spec.defaultBaseUrl
@@ -118,7 +123,6 @@ function toWorkerProvider(config: ProviderConfig, jobs: Redis): WorkerProvider {
     spec,
     keys: createKeyPool(config.keys),
     connected,
-    queue: createBullmqQueue(config.name, jobs),
   }
 }
 

@@ -2,7 +2,7 @@ import { GatewayError, type RunId } from '#libs/core'
 import type { RunStore } from '#libs/runs'
 
 /** Why a run's call was stopped from outside. */
-export type StopReason = 'cancelled' | 'fenced' | 'drained'
+export type StopReason = 'cancelled' | 'fenced' | 'drained' | 'deadline'
 
 export interface HeldRun {
   readonly rid: RunId

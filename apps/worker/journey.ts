@@ -1,21 +1,55 @@
+import type { GatewayError } from '#libs/core'
 import type { Dialect, FrameContext } from '#libs/dialects'
-import type { Attempt, ClaimResult } from '#libs/runs'
+import { targetName } from '#libs/routing'
+import type { Attempt, ClaimResult, Progress } from '#libs/runs'
 import type { RunWriter } from './append-pump.ts'
 import type { WorkerProvider } from './deps.ts'
 import type { HeldRun } from './held-runs.ts'
+import type { Routes } from './routes.ts'
 
 /** The right to carry a run, as its claim gave it. */
 export type Claim = Extract<ClaimResult, { status: 'run' }>
 
 /** A run on its way through this worker. */
 export interface Journey {
+  /** Its spec tells the target that is called now. */
   claim: Claim
   dialect: Dialect
   provider: WorkerProvider
   held: HeldRun
   writer: RunWriter
-  attempts: Attempt[]
+  routes: Routes
+  /** What other workers tried before, and this one since. */
+  progress: Progress
+  /** Names of keys that the provider has refused this run. */
+  spentKeys: Set<string>
+  /** The time after which it waits no more, by this process's clock; without a deadline it depends on the wait. */
+  deadlineAtMs: number | undefined
+  /** What the last call of this worker brought, if it failed. */
+  lastError: GatewayError | undefined
   firstFrameAtMs: number | null
+  /** Stops watching the deadline. */
+  close(): void
+}
+
+/** Opens it where the last worker stopped; what the run has of time begins to run out. */
+export function openJourney(
+  given: Pick<Journey, 'claim' | 'dialect' | 'provider' | 'held' | 'writer' | 'routes'>,
+): Journey {
+  const { claim, held } = given
+  const { claimedAtMs, deadlineAtMs, progress } = claim
+  // Both are by the clock of Redis, which need not be that of this machine.
+  const leftMs = deadlineAtMs === undefined ? undefined : Math.max(0, deadlineAtMs - claimedAtMs)
+  const timer = leftMs === undefined ? undefined : setTimeout(() => held.stop('deadline'), leftMs)
+  return {
+    ...given,
+    progress: progress ?? { attempts: [], left: [], limitedUntilMs: {}, startedAtMs: claimedAtMs },
+    spentKeys: new Set(),
+    deadlineAtMs: leftMs === undefined ? undefined : Date.now() + leftMs,
+    lastError: undefined,
+    firstFrameAtMs: null,
+    close: () => clearTimeout(timer),
+  }
 }
 
 /** What every frame of the run tells. */
@@ -27,4 +61,14 @@ export function toFrameContext({ spec, body }: Claim): FrameContext {
     includeUsage: spec.includeUsage,
     request: body,
   }
+}
+
+/** The name of the target that is called now. */
+export function currentTarget({ claim: { spec } }: Pick<Journey, 'claim'>): string {
+  return targetName({ provider: spec.provider, model: spec.target })
+}
+
+/** The calls that were made to this target, of whatever worker. */
+export function callsTo(target: string, { attempts }: Progress): Attempt[] {
+  return attempts.filter((attempt) => targetName(attempt) === target)
 }

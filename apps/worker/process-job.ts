@@ -1,20 +1,24 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { RunId } from '#libs/core'
+import type { JobResult } from '#libs/jobs'
 import { carryRun } from './carry-run.ts'
 import type { WorkerDeps, WorkerProvider } from './deps.ts'
+import { addJob } from './give-back.ts'
 import { insist } from './insist.ts'
 import { buryRun, salvageRun } from './salvage.ts'
 
 /** How often a job whose run is in other hands looks whether it has ended. */
 const heldPollMs = 1_000
 
+const done: JobResult = { status: 'done' }
+
 /**
  * What a job asks for is found out from its run. BullMQ may give a job twice: after a worker's death, but also
  * when Redis was away and the first worker goes on. In that case the second keeps its place in the queue's
  * concurrency until the run has ended, and takes over only when the first falls silent.
  */
-export async function processJob(deps: WorkerDeps, provider: WorkerProvider, rid: RunId): Promise<void> {
+export async function processJob(deps: WorkerDeps, provider: WorkerProvider, rid: RunId): Promise<JobResult> {
   const token = randomUUID()
   const onError = (error: unknown): void =>
     deps.logger.warn({ err: error, rid }, 'claim failed, will be repeated')
@@ -23,24 +27,37 @@ export async function processJob(deps: WorkerDeps, provider: WorkerProvider, rid
     switch (claim.status) {
       case 'run':
         // What a provider or client did ends a run the usual way: this one can't be carried by anybody.
-        return carryRun(deps, provider, claim).catch((error: unknown) => buryRun(deps, claim, error))
+        return carryRun(deps, provider, claim).catch(async (error: unknown) => {
+          await buryRun(deps, claim, error)
+          return done
+        })
+      case 'moved':
+        return moveJob(deps, rid, claim.provider)
       case 'salvage':
-        if ((await salvageRun(deps, claim)) === 'ended') return
+        if ((await salvageRun(deps, claim)) === 'ended') return done
         break
       case 'held':
         // It is in good hands, and this worker is about to go.
-        if (deps.held.isDraining) return
+        if (deps.held.isDraining) return done
         await sleep(heldPollMs)
         break
       case 'ended':
-        return
+        return done
       case 'unreadable':
         deps.logger.error({ rid }, 'the record of a run cannot be read; it is a dead letter now')
         deps.metrics.deadLetters({ provider: provider.config.name }).inc()
-        return deps.store.bury(rid)
+        await deps.store.bury(rid)
+        return done
       case 'unknown':
         deps.logger.warn({ rid }, 'a job names a run that is not there')
-        return
+        return done
     }
   }
+}
+
+/** Whoever gave the run to another provider died, perhaps before it had a job there. */
+async function moveJob(deps: WorkerDeps, rid: RunId, provider: string): Promise<JobResult> {
+  const run = await deps.store.inspect(rid)
+  if (run?.state !== 'accepted') return done
+  return { status: 'done', after: () => addJob(deps, { rid, provider, lane: run.spec.lane }) }
 }

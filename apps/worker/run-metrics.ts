@@ -1,9 +1,10 @@
 import type { RunEnd, RunSpec } from '#libs/runs'
 import type { Metrics } from '#libs/telemetry'
+import type { Claim } from './journey.ts'
 
 /** What a worker counts of its runs. */
 export interface RunMetrics {
-  onClaimed(spec: RunSpec, claimedAtMs: number): void
+  onClaimed(claim: Pick<Claim, 'spec' | 'claimedAtMs' | 'progress'>): void
   /** The worker lets go of a run that it claimed, however that came. */
   onReleased(spec: RunSpec): void
   onEnded(spec: RunSpec, end: RunEnd): void
@@ -11,8 +12,11 @@ export interface RunMetrics {
 
 export function createRunMetrics(metrics: Metrics): RunMetrics {
   return {
-    onClaimed({ provider, lane, createdAtMs }, claimedAtMs) {
-      metrics.queueWait({ provider, lane }).observe(Math.max(0, claimedAtMs - createdAtMs) / 1000)
+    onClaimed({ spec: { provider, lane, createdAtMs }, claimedAtMs, progress }) {
+      // One that was given back has been claimed before.
+      if (progress === undefined) {
+        metrics.queueWait({ provider, lane }).observe(Math.max(0, claimedAtMs - createdAtMs) / 1000)
+      }
       metrics.inFlight({ provider }).inc()
     },
     onReleased({ provider }) {
@@ -28,8 +32,12 @@ export function createRunMetrics(metrics: Metrics): RunMetrics {
         metrics.interTokenGap({ provider }).observe(gapMs / 1000)
       }
       for (const attempt of end.attempts) {
-        metrics.providerLatency({ provider, model }).observe(attempt.durationMs / 1000)
-        if (attempt.outcome !== 'ok') metrics.providerErrors({ provider, code: attempt.outcome }).inc()
+        metrics
+          .providerLatency({ provider: attempt.provider, model: attempt.model })
+          .observe(attempt.durationMs / 1000)
+        if (attempt.outcome !== 'ok') {
+          metrics.providerErrors({ provider: attempt.provider, code: attempt.outcome }).inc()
+        }
       }
       const { inputTokens, outputTokens, cacheReadTokens, reasoningTokens } = end.usage ?? {}
       const kinds = {

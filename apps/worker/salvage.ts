@@ -6,6 +6,8 @@ import type { WorkerDeps } from './deps.ts'
 import { readEntries } from './end-run.ts'
 
 type Claim = Extract<ClaimResult, { status: 'salvage' }>
+/** What the end of a run needs of its claim, whoever made it. */
+type EndableClaim = Pick<Claim, 'spec' | 'epoch' | 'homeChannel' | 'progress'>
 
 /**
  * Sees to a run whose worker died after it had called the provider. It ends here, unless its model's policy has it
@@ -42,11 +44,7 @@ async function endLostRun(deps: WorkerDeps, claim: Claim): Promise<void> {
  * Puts a run that could not be carried among the dead letters: its client is told now, and it is not tried again
  * before somebody has looked at it.
  */
-export async function buryRun(
-  deps: WorkerDeps,
-  claim: Pick<Claim, 'spec' | 'epoch' | 'homeChannel'>,
-  cause: unknown,
-): Promise<void> {
+export async function buryRun(deps: WorkerDeps, claim: EndableClaim, cause: unknown): Promise<void> {
   const { rid, tenant } = claim.spec
   const error = GatewayError.from(cause)
   deps.logger.error({ err: error, rid }, 'a run could not be carried and is a dead letter now')
@@ -56,9 +54,9 @@ export async function buryRun(
 }
 
 /** Ends a run as failed, behind all that its log holds. */
-async function endBehind(
+export async function endBehind(
   deps: WorkerDeps,
-  { spec, epoch, homeChannel }: Pick<Claim, 'spec' | 'epoch' | 'homeChannel'>,
+  { spec, epoch, homeChannel, progress }: EndableClaim,
   entries: readonly LogEntry[],
   error: GatewayError,
 ): Promise<string> {
@@ -68,9 +66,10 @@ async function endBehind(
   const end: RunEnd = {
     outcome: 'failed',
     error: error.toJSON(),
-    attempts: [],
+    ...(spec.fallback !== undefined && { fallback: spec.fallback }),
+    attempts: progress?.attempts ?? [],
     frames: spec.stream ? seq + frames.length : 0,
-    startedAtMs: null,
+    startedAtMs: progress?.startedAtMs ?? null,
     firstFrameAtMs: readFirstFrameAtMs(spec, entries),
     endedAtMs: Date.now(),
   }

@@ -57,9 +57,9 @@ async function seeTo(deps: WorkerDeps, rid: RunId): Promise<void> {
   if (claim.status === 'salvage') await salvageRun(deps, claim)
 }
 
-async function enqueueForgotten({ store, providers }: WorkerDeps): Promise<void> {
-  for (const { config, queue } of providers.values()) {
-    const waiting = await store.waitingLong(config.name, enqueuedWithinMs, mostPerSweep)
+async function enqueueForgotten({ store, queues }: WorkerDeps): Promise<void> {
+  for (const [provider, queue] of queues) {
+    const waiting = await store.waitingLong(provider, enqueuedWithinMs, mostPerSweep)
     if (waiting.length === 0) continue
     for (const rid of await queue.missing(waiting)) {
       // One that cannot be read gets a job all the same: whoever takes it puts it among the dead letters.

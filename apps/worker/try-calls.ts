@@ -1,56 +1,116 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { GatewayError, type ErrorCode } from '#libs/core'
 import type { Lease } from '#libs/keys'
+import { classOf, nextAfter, targetName } from '#libs/routing'
 import type { Attempt } from '#libs/runs'
 import { callProvider, type Heard } from './call-provider.ts'
-import type { WorkerProvider } from './deps.ts'
-import { toFrameContext, type Journey } from './journey.ts'
+import { chooseNext, countUntried, leaveTarget, noteLimit, withTarget } from './go-on.ts'
+import { callsTo, currentTarget, toFrameContext, type Journey } from './journey.ts'
 import { leaseKey } from './lease-key.ts'
+import { toLastError } from './last-error.ts'
+import type { Candidate } from './routes.ts'
 
-/** How many calls one run may make before its first frame, and how long it rests between two. */
-const mostAttempts = 3
-const restMs = 250
-/** Calls the provider until it is heard. Throws what the last call brought when another is of no use. */
-export async function callUntilHeard(journey: Journey): Promise<Heard> {
-  const { held, writer, attempts, provider } = journey
-  const spentKeys = new Set<string>()
-  let lastError: GatewayError | undefined
+/** The run is to go on at this target: at another provider, or after a while. */
+export interface Elsewhere {
+  status: 'elsewhere'
+  candidate: Candidate
+  delayMs: number
+}
+
+/** Calls that one run may make before its first frame, whoever makes them. */
+const mostCalls = 10
+/** A run keeps its place at the provider while it waits no longer than this. */
+const shortWaitMs = 1_000
+
+/**
+ * Calls the run's target until it is heard, then other targets of the same provider. Throws the error that the run ends
+ * with when nobody is left to call.
+ */
+export async function callUntilHeard(
+  journey: Journey,
+): Promise<{ status: 'heard'; heard: Heard } | Elsewhere> {
   for (;;) {
-    const lease = await leaseKey(journey, spentKeys, lastError)
-    try {
-      return await callOnce(journey, lease)
-    } catch (thrown) {
-      const error = GatewayError.from(thrown)
-      if (lease !== undefined && keyErrors.has(error.code)) spentKeys.add(lease.name)
-      const canRetry = writer.seq === 0 && attempts.length < mostAttempts && !held.signal.aborted
-      if (!canRetry || !isWorthAnotherCall(error, provider, spentKeys)) throw error
-      lastError = error
-      await sleep(restMs * attempts.length, undefined, { signal: held.signal })
+    const lease = await leaseKey(journey)
+    let error: GatewayError | undefined
+    if (lease?.status === 'wait') {
+      noteLimit(journey, currentTarget(journey), lease.untilMs)
+    } else if (lease?.status === 'none') {
+      error = refusedAll(journey)
+      leaveTarget(journey, error.code)
+    } else {
+      try {
+        return { status: 'heard', heard: await callOnce(journey, lease) }
+      } catch (thrown) {
+        error = GatewayError.from(thrown)
+        journey.lastError = error
+      }
+      const restMs = judge(journey, lease, error)
+      if (restMs !== undefined && restMs <= shortWaitMs) {
+        await sleep(restMs, undefined, { signal: journey.held.signal })
+        continue
+      }
+      if (restMs === undefined) leaveTarget(journey, error.code)
+      else noteLimit(journey, currentTarget(journey), Date.now() + restMs)
     }
+    const elsewhere = await goOn(journey, error?.code)
+    if (elsewhere !== undefined) return elsewhere
   }
 }
 
-const keyErrors: ReadonlySet<ErrorCode> = new Set([
-  'rate_limit_exceeded',
-  'insufficient_quota',
-  'upstream_auth_failed',
-])
-
 /**
- * A limited or refused key gives way to another; a provider that answered with its own failure, or was never
- * reached, gets another chance. A call of which nobody knows what came of it is not made again: it may be paid.
+ * How long to rest before the same target is called once more; `undefined` if it is not. Throws what ends the run, here
+ * and now. A limited or refused key gives way to another at once.
  */
-function isWorthAnotherCall(
-  { code }: GatewayError,
-  provider: WorkerProvider,
-  spentKeys: ReadonlySet<string>,
-): boolean {
-  if (keyErrors.has(code)) return spentKeys.size < provider.keys.size
-  return code === 'upstream_error' || code === 'upstream_unreachable'
+function judge(journey: Journey, lease: Lease | undefined, error: GatewayError): number | undefined {
+  const { held, writer, progress, provider, spentKeys } = journey
+  const { code } = error
+  const next = nextAfter(code)
+  const isFirst = progress.left.length === 0
+  if (writer.seq > 0 || held.signal.aborted || next === 'end' || (next === 'client' && isFirst)) throw error
+  const isRefused = classOf(code) === 'authentication'
+  if (isRefused && lease === undefined) return undefined
+  if (isRefused && lease !== undefined) spentKeys.add(lease.name)
+  const policy = journey.routes.policyOf(journey.claim.spec)
+  const calls = callsTo(currentTarget(journey), progress).length
+  if (calls > policy.retriesAfter(code)) return undefined
+  if (progress.attempts.length + countUntried(journey, code) >= mostCalls) return undefined
+  const isOfKey = lease !== undefined && (isRefused || classOf(code) === 'rateLimit')
+  if (isOfKey) return calls < provider.keys.size ? 0 : policy.retryDelayMs
+  return Math.max(policy.retryDelayMs * calls, error.retryAfterMs ?? 0)
+}
+
+/** Turns to the next target, here or elsewhere. */
+async function goOn(journey: Journey, code: ErrorCode | undefined): Promise<Elsewhere | undefined> {
+  const { progress, provider, held } = journey
+  const step = chooseNext(journey, code)
+  if (step.status === 'none') throw toLastError(journey, step.soonestMs)
+  if (progress.attempts.length >= mostCalls) throw toLastError(journey, undefined)
+  const { candidate } = step
+  if (targetName(candidate) !== currentTarget(journey)) progress.error ??= journey.lastError?.toJSON()
+  const delayMs = step.status === 'wait' ? Math.max(0, step.untilMs - Date.now()) : 0
+  if (step.status === 'wait') progress.waitsSinceMs ??= Date.now()
+  if (candidate.provider !== provider.config.name || delayMs > shortWaitMs) {
+    return { status: 'elsewhere', candidate, delayMs }
+  }
+  journey.claim = { ...journey.claim, spec: withTarget(journey.claim.spec, candidate) }
+  if (delayMs > 0) await sleep(delayMs, undefined, { signal: held.signal })
+  return undefined
+}
+
+/** What the provider itself has just said of its keys tells more. */
+function refusedAll(journey: Journey): GatewayError {
+  const { name } = journey.provider.config
+  const last = journey.progress.attempts.at(-1)
+  if (journey.lastError !== undefined && last !== undefined && targetName(last) === currentTarget(journey)) {
+    return journey.lastError
+  }
+  const message = `Provider ${name} has refused all of its keys.`
+  journey.lastError = new GatewayError('upstream_auth_failed', message, { provider: name })
+  return journey.lastError
 }
 
 async function callOnce(journey: Journey, lease: Lease | undefined): Promise<Heard> {
-  const { claim, dialect, provider, held, writer, attempts } = journey
+  const { claim, dialect, provider, held, writer, progress } = journey
   const { spec, body } = claim
   const attempt: Attempt = {
     provider: spec.provider,
@@ -60,7 +120,7 @@ async function callOnce(journey: Journey, lease: Lease | undefined): Promise<Hea
     durationMs: 0,
     outcome: 'ok',
   }
-  attempts.push(attempt)
+  progress.attempts.push(attempt)
   try {
     const heard = await callProvider(
       {
@@ -70,6 +130,7 @@ async function callOnce(journey: Journey, lease: Lease | undefined): Promise<Hea
         frames: toFrameContext(claim),
         provider,
         key: lease?.value,
+        timeouts: journey.routes.policyOf(spec).timeouts,
         signal: held.signal,
       },
       {

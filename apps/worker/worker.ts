@@ -24,10 +24,12 @@ export interface StartOptions extends WorkerOptions {
 /** Serves the queues of the configured providers until it is stopped. */
 export async function startWorker({ metricsPort, ...options }: StartOptions): Promise<RunningWorker> {
   const deps = await createWorkerDeps(options)
-  const { logger, providers, held, redis } = deps
+  const { logger, providers, queues, held, redis } = deps
   redis.subscriber.on('message', (_channel: string, rid: RunId) => held.stop(rid, 'cancelled'))
   await redis.subscriber.subscribe(channels.cancel)
-  for (const { config, queue } of providers.values()) await queue.setConcurrency(config.concurrency)
+  for (const { config } of providers.values()) {
+    await queues.get(config.name)?.setConcurrency(config.concurrency)
+  }
   await settleSpool(deps)
   const workers = [...providers.values()].map((provider) =>
     createBullmqWorker({

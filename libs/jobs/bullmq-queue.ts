@@ -25,9 +25,17 @@ export function createBullmqQueue(provider: string, redis: Redis): JobQueue {
   queue.on('error', () => undefined)
 
   return {
-    async add(rid, priority) {
+    async add(rid, priority, delayMs = 0) {
       // One by one: BullMQ's bulk goes through a pipeline of ioredis, which costs more than it saves.
-      await queue.add('run', { version: 1, rid }, { jobId: rid, priority })
+      await queue.add(
+        'run',
+        { version: 1, rid },
+        {
+          jobId: rid,
+          priority,
+          ...(delayMs > 0 && { delay: Math.ceil(delayMs) }),
+        },
+      )
     },
     async missing(rids) {
       const found = await Promise.all(rids.map((rid) => redis.exists(queue.toKey(rid))))

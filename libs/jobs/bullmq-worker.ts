@@ -1,4 +1,4 @@
-import { Worker } from 'bullmq'
+import { DelayedError, Worker } from 'bullmq'
 import { GatewayError, type RunId } from '#libs/core'
 import { bullPrefix, type Redis } from '#libs/redis'
 import { Job } from './job.ts'
@@ -11,9 +11,16 @@ export interface JobWorkerOptions {
   /** How many jobs this process takes at once; the queue's own bound holds over all processes. */
   concurrency: number
   /** Carries the run further. What it throws makes the job fail, and is for a person to look at. */
-  process: (rid: RunId) => Promise<void>
+  process: (rid: RunId) => Promise<JobResult>
   onError: (error: Error) => void
 }
+
+/** What becomes of a job that was processed. */
+export type JobResult =
+  /** It is removed. Then `after` is called, for who must add one of the same name: there can't be two. */
+  | { status: 'done'; after?: () => Promise<void> }
+  /** It waits until this time of the process's clock, keeps its priority, and holds no place meanwhile. */
+  | { status: 'later'; atMs: number }
 
 /** Takes jobs from its creation on. */
 export interface JobWorker {
@@ -53,16 +60,23 @@ const fetchersAtOnce = 3
 function createFetcher(options: JobWorkerOptions): JobWorker {
   let heardAtMs = performance.now()
   let running = 0
-  const worker = new Worker<Job>(
+  const followUps = createFollowUps(options.onError)
+  const worker = new Worker<Job, JobResult['status']>(
     options.provider,
-    async (job) => {
+    async (job, token) => {
       heardAtMs = performance.now()
       const parsed = Job.safeParse(job.data)
       if (!parsed.success)
         throw new GatewayError('internal_error', `Job ${job.id} is not one that this release knows.`)
       running += 1
       try {
-        await options.process(parsed.data.rid)
+        const result = await options.process(parsed.data.rid)
+        if (result.status === 'done') {
+          if (result.after !== undefined) followUps.plan(job, result.after)
+          return result.status
+        }
+        await job.moveToDelayed(result.atMs, token)
+        throw new DelayedError()
       } finally {
         running -= 1
       }
@@ -79,6 +93,7 @@ function createFetcher(options: JobWorkerOptions): JobWorker {
     },
   )
   worker.on('error', options.onError)
+  worker.on('completed', (job) => followUps.begin(job))
   const backend = worker.getBackend()
   const waitForJob = backend.waitForJob.bind(backend)
   backend.waitForJob = async (timeout) => {
@@ -90,6 +105,27 @@ function createFetcher(options: JobWorkerOptions): JobWorker {
     get heardAtMs() {
       return running >= options.concurrency ? performance.now() : heardAtMs
     },
-    close: () => worker.close(),
+    async close() {
+      await worker.close()
+      await followUps.settled()
+    },
+  }
+}
+
+/** What is to be done when jobs are gone. Until then a job keeps others of its name out of the queue. */
+function createFollowUps(onError: (error: Error) => void) {
+  const planned = new WeakMap<object, () => Promise<void>>()
+  const begun = new Set<Promise<void>>()
+  return {
+    plan: (job: object, act: () => Promise<void>) => planned.set(job, act),
+    begin(job: object): void {
+      const act = planned.get(job)
+      if (act === undefined) return
+      const done = act()
+        .catch(onError)
+        .finally(() => begun.delete(done))
+      begun.add(done)
+    },
+    settled: () => Promise.all(begun),
   }
 }

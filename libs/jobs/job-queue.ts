@@ -4,9 +4,9 @@ import type { RunId } from '#libs/core'
 export interface JobQueue {
   /**
    * Resolves when the job is in Redis. Adding a run that has a job already changes nothing. Lower `priority` goes
-   * first; 0 goes before all others, and is the cheapest.
+   * first; 0 goes before all others, and is the cheapest. No worker gets it before `delayMs` are over.
    */
-  add(rid: RunId, priority: number): Promise<void>
+  add(rid: RunId, priority: number, delayMs?: number): Promise<void>
   /** Which of these runs have no job that will be done. One that failed is removed, so that `add` adds another. */
   missing(rids: readonly RunId[]): Promise<RunId[]>
   /** Jobs that no worker could read, newest first: the run, if the job names one, and what was wrong. */

@@ -38,7 +38,12 @@ export interface ProviderCall {
   headers?: Record<string, string>
   /** Tells the provider's log which run it was, as `x-millrace-run`. */
   rid: string
+  /** Instead of the provider's own. */
+  timeouts?: CallTimeouts | undefined
 }
+
+/** Those of a provider's timeouts that one call may have otherwise. */
+export type CallTimeouts = { readonly [Name in 'firstByteMs' | 'idleMs' | 'totalMs']?: number | undefined }
 
 /** A 2xx answer whose body has yet to be read. */
 export interface ProviderAnswer {
@@ -107,7 +112,7 @@ export function connectProvider(spec: ProviderSpec, settings: ProviderSettings):
       const headers = toHeaders(spec, call, name)
       const exchange = (signed: Record<string, string>): Promise<RawAnswer> => {
         const request = { method: 'POST', path, headers: { ...headers, ...signed }, body: call.body } as const
-        return startExchange(pool, request, rules, signal)
+        return startExchange(pool, request, rulesOf(call, rules), signal)
       }
       const signing = signer && {
         signer,
@@ -146,6 +151,18 @@ function readBaseUrl(
     )
   }
   return { origin: url.origin, basePath: url.pathname.replace(/\/+$/, '') }
+}
+
+function rulesOf({ timeouts: own }: ProviderCall, rules: ExchangeRules): ExchangeRules {
+  if (own === undefined) return rules
+  const { connectMs, firstByteMs, idleMs, totalMs } = rules.timeouts
+  const timeouts = {
+    connectMs,
+    firstByteMs: own.firstByteMs ?? firstByteMs,
+    idleMs: own.idleMs ?? idleMs,
+    totalMs: own.totalMs ?? totalMs,
+  }
+  return { ...rules, timeouts }
 }
 
 function toHeaders(spec: ProviderSpec, call: ProviderCall, provider: string): Record<string, string> {

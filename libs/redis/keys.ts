@@ -9,6 +9,8 @@ export const bullPrefix = 'mr:q'
 export const runPrefix = 'mr:run:'
 /** The same for `keys.log`. */
 export const logPrefix = 'mr:log:'
+/** The same for `keys.waiting`. */
+export const waitingPrefix = 'mr:waiting:'
 
 /** What each key holds. All live on one primary and have no slots in common. */
 export const keys = {
@@ -16,8 +18,10 @@ export const keys = {
   run: (rid: string) => runPrefix + rid,
   /** Stream: the frames, under ids `<epoch>-<seq of the last frame>`. */
   log: (rid: string) => logPrefix + rid,
-  /** Sorted set: accepted runs that no worker has claimed, by time of acceptance. */
-  waiting: (provider: string) => `mr:waiting:${provider}`,
+  /** Sorted set: accepted runs that no worker has, by the time from which on they wait for one. */
+  waiting: (provider: string) => waitingPrefix + provider,
+  /** Sorted set: those of all providers that have a deadline, by it. */
+  deadlines: 'mr:deadlines',
   /** Sorted set: claimed runs, by their worker's last sign of life. */
   running: 'mr:running',
   /** Hash: `last`, when any worker gave a sign of life, and `since` when that has been so without a pause. */

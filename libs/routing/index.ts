@@ -1,1 +1,3 @@
+export * from './error-policy.ts'
+export * from './next-step.ts'
 export * from './router.ts'

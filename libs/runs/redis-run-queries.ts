@@ -27,6 +27,7 @@ export function createRunQueries(redis: Redis): RunQueries {
     list: (tenant, query) => listRuns(redis, tenant, query),
     unarchived: (ageMs, limit) => oldest(keys.outbox, ageMs, limit),
     abandoned: (ageMs, limit) => oldest(keys.running, ageMs, limit),
+    overdue: (limit) => oldest(keys.deadlines, 0, limit),
     waitingLong: (provider, ageMs, limit) => oldest(keys.waiting(provider), ageMs, limit),
     dead: (limit) => redis.zrevrange(keys.dead, 0, limit - 1),
     waiting: (provider) => readBacklog(redis, keys.waiting(provider)),

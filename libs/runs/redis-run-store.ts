@@ -6,12 +6,13 @@ import {
   keys,
   logPrefix,
   runPrefix,
+  waitingPrefix,
   type Redis,
   type ScriptArgument,
 } from '#libs/redis'
-import type { RunSpec, RunState } from './run.ts'
+import type { Progress, RunSpec, RunState } from './run.ts'
 import { createRunQueries } from './redis-run-queries.ts'
-import type { Acceptance, AcceptResult, ClaimResult, Ending, RunStore } from './run-store.ts'
+import type { Acceptance, AcceptResult, ClaimResult, Ending, Requeueing, RunStore } from './run-store.ts'
 
 /** A worker says every few seconds that it lives; after so long a silence it is taken for dead. */
 export const silentWorkerMs = 12_000
@@ -26,7 +27,7 @@ const idempotencyLifetimeMs = 24 * 60 * 60 * 1000
  * archiving.
  */
 export function createRedisRunStore(redis: Redis, options: { retainMs: number }): RunStore {
-  const { accept, claim, end, cancel, remove, settle, restore, retry, beat } = defineScripts(redis)
+  const { accept, claim, end, cancel, remove, settle, restore, requeue, retry, beat } = defineScripts(redis)
   return {
     async accept(acceptance) {
       const reply = await accept(acceptKeys(acceptance), acceptArguments(acceptance))
@@ -34,14 +35,16 @@ export function createRedisRunStore(redis: Redis, options: { retainMs: number })
     },
     async claim(rid, provider, token) {
       const reply = await claim(
-        [keys.run(rid), keys.waiting(provider), keys.running, keys.alive],
-        [rid, silentWorkerMs, token],
+        [keys.run(rid), keys.waiting(provider), keys.running, keys.alive, keys.deadlines],
+        [rid, silentWorkerMs, token, provider],
       )
       return toClaimResult(reply as [string, ...never[]])
     },
     restore: (claimed) => restore(...restoreArguments(claimed)) as Promise<'restored' | 'there'>,
+    requeue: async (requeueing) =>
+      (await requeue(...requeueArguments(requeueing))) as 'requeued' | 'cancel' | 'fenced' | 'missing',
     async retry({ spec: { rid, provider }, epoch }) {
-      const runKeys = [keys.run(rid), keys.waiting(provider), keys.running]
+      const runKeys = [keys.run(rid), keys.waiting(provider), keys.running, keys.deadlines]
       return (await retry(runKeys, [rid, epoch])) as 'retried' | 'spent'
     },
     async end(ending) {
@@ -50,11 +53,11 @@ export function createRedisRunStore(redis: Redis, options: { retainMs: number })
       return (await end(endKeys, endArguments(ending))) as 'ended' | 'fenced' | 'gap' | 'missing'
     },
     async cancel(spec, record, frames) {
-      const { rid, tenant, provider } = spec
+      const { rid, tenant } = spec
       const news = [frames.join('\n'), frames.length]
       const reply = await cancel(
-        [keys.run(rid), keys.log(rid), keys.waiting(provider), keys.outbox],
-        [rid, tenant, JSON.stringify(record), ...news, channels.run(rid), channels.cancel],
+        [keys.run(rid), keys.log(rid), keys.outbox],
+        [rid, tenant, JSON.stringify(record), ...news, channels.run(rid), channels.cancel, waitingPrefix],
       )
       return (reply ?? 'unknown') as 'unknown' | 'ended' | 'cancelled' | 'requested'
     },
@@ -73,6 +76,9 @@ export function createRedisRunStore(redis: Redis, options: { retainMs: number })
     },
     bury: (rid) => buryRun(redis, rid),
     unearth: async (rid) => (await redis.zrem(keys.dead, rid)) === 1,
+    unwatch: async (rid) => {
+      await redis.zrem(keys.deadlines, rid)
+    },
     forget: (rid) => forgetRun(redis, rid),
     ...createRunQueries(redis),
   }
@@ -91,6 +97,7 @@ async function buryRun(redis: Redis, rid: RunId): Promise<void> {
 async function forgetRun(redis: Redis, rid: RunId): Promise<void> {
   await redis.del(keys.run(rid), keys.log(rid))
   await redis.zrem(keys.running, rid)
+  await redis.zrem(keys.deadlines, rid)
   await redis.zrem(keys.outbox, rid)
 }
 
@@ -98,20 +105,21 @@ function defineScripts(redis: Redis) {
   const script = (file: string) => defineScript(redis, new URL(file, import.meta.url))
   const batchScript = (file: string) => defineBatchScript(redis, new URL(file, import.meta.url))
   return {
-    accept: batchScript('accept-5.lua'),
-    claim: batchScript('claim-4.lua'),
+    accept: batchScript('accept-6.lua'),
+    claim: batchScript('claim-5.lua'),
     end: batchScript('end-4.lua'),
-    cancel: script('cancel-4.lua'),
+    cancel: script('cancel-3.lua'),
     remove: script('delete-4.lua'),
     settle: script('settle-1.lua'),
     restore: script('restore-5.lua'),
-    retry: script('retry-3.lua'),
+    requeue: script('requeue-4.lua'),
+    retry: script('retry-4.lua'),
     beat: script('beat-2.lua'),
   }
 }
 
 function restoreArguments(claimed: Extract<ClaimResult, { status: 'run' }>): [string[], ScriptArgument[]] {
-  const { spec, epoch, body, homeChannel, claimedAtMs } = claimed
+  const { spec, epoch, body, homeChannel, claimedAtMs, progress, deadlineAtMs } = claimed
   const { rid, tenant, provider } = spec
   return [
     [keys.run(rid), keys.running, keys.runsOf(tenant), keys.storedOf(tenant), keys.waiting(provider)],
@@ -125,7 +133,18 @@ function restoreArguments(claimed: Extract<ClaimResult, { status: 'run' }>): [st
       claimedAtMs,
       spec.store ? '1' : '0',
       runIdTimeMs(rid),
+      provider,
+      progress === undefined ? '' : JSON.stringify(progress),
+      deadlineAtMs ?? '',
     ],
+  ]
+}
+
+function requeueArguments({ rid, epoch, spec, progress, delayMs }: Requeueing): [string[], ScriptArgument[]] {
+  const { provider } = spec
+  return [
+    [keys.run(rid), keys.waiting(provider), keys.running, keys.deadlines],
+    [rid, epoch, JSON.stringify(spec), JSON.stringify(progress), provider, Math.ceil(delayMs)],
   ]
 }
 
@@ -136,6 +155,7 @@ function acceptKeys({ spec, idempotency }: Acceptance): string[] {
     keys.runsOf(spec.tenant),
     keys.storedOf(spec.tenant),
     keys.idempotency(spec.tenant, idempotency?.keyDigest ?? ''),
+    keys.deadlines,
   ]
 }
 
@@ -143,7 +163,15 @@ function acceptArguments({ spec, body, homeChannel, bufferSize, idempotency }: A
   const { rid, tenant, provider } = spec
   const run = [rid, tenant, JSON.stringify(spec), body, homeChannel, provider]
   const key = [idempotency?.bodyDigest ?? '', idempotencyLifetimeMs]
-  return [...run, bufferSize, listedRuns, spec.store ? '1' : '0', ...key, runIdTimeMs(rid)]
+  return [
+    ...run,
+    bufferSize,
+    listedRuns,
+    spec.store ? '1' : '0',
+    ...key,
+    runIdTimeMs(rid),
+    spec.deadlineMs ?? '',
+  ]
 }
 
 function endArguments({ spec, epoch, homeChannel, end, entry, isWhole }: Ending): ScriptArgument[] {
@@ -161,30 +189,46 @@ function toAcceptResult([status, detail]: [AcceptResult['status'], (string | num
 function toClaimResult(reply: readonly unknown[]): ClaimResult {
   const status = reply[0] as ClaimResult['status']
   if (status === 'run') {
-    const [, epoch, spec, body, homeChannel, claimedAtMs] = reply as [
+    const [, epoch, spec, body, homeChannel, claimedAtMs, progress, deadlineAtMs] = reply as [
       string,
       number,
       string | null,
       string | null,
       string,
       number,
+      string | null,
+      number | null,
     ]
-    const read = readSpec(spec)
+    const read = readJson<RunSpec>(spec)
     if (read === undefined) return { status: 'unreadable' }
-    return { status, epoch, spec: read, body: body ?? '', homeChannel, claimedAtMs }
+    const claim = { status, epoch, spec: read, body: body ?? '', homeChannel, claimedAtMs } as const
+    return { ...claim, ...toProgress(progress), ...(deadlineAtMs != null && { deadlineAtMs }) }
   }
   if (status === 'salvage') {
-    const [, epoch, spec, homeChannel, state] = reply as [string, number, string | null, string, RunState]
-    const read = readSpec(spec)
-    return read === undefined ? { status: 'unreadable' } : { status, epoch, spec: read, homeChannel, state }
+    const [, epoch, spec, homeChannel, state, progress] = reply as [
+      string,
+      number,
+      string | null,
+      string,
+      RunState,
+      string | null,
+    ]
+    const read = readJson<RunSpec>(spec)
+    if (read === undefined) return { status: 'unreadable' }
+    return { status, epoch, spec: read, homeChannel, state, ...toProgress(progress) }
   }
-  return { status }
+  return status === 'moved' ? { status, provider: String(reply[1]) } : { status }
+}
+
+function toProgress(text: string | null | undefined): { progress?: Progress } {
+  const progress = text == null ? undefined : readJson<Progress>(text)
+  return progress === undefined ? {} : { progress }
 }
 
 /** `undefined` for what is no JSON: such a record must not be asked for again and again. */
-function readSpec(spec: string | null): RunSpec | undefined {
+function readJson<Value>(text: string | null): Value | undefined {
   try {
-    return JSON.parse(spec ?? '') as RunSpec
+    return JSON.parse(text ?? '') as Value
   } catch {
     return undefined
   }

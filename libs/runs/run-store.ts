@@ -1,6 +1,6 @@
 import type { RunId } from '#libs/core'
 import type { LogEntry } from '#libs/streams'
-import type { Run, RunEnd, RunSpec, RunState } from './run.ts'
+import type { Progress, Run, RunEnd, RunSpec, RunState } from './run.ts'
 
 /** A request that is about to become a run. */
 export interface Acceptance {
@@ -25,10 +25,41 @@ export type AcceptResult =
 
 /** What the worker that asks is to do: carry the run, end it for a holder that died, or wait or leave it. */
 export type ClaimResult =
-  | { status: 'run'; epoch: number; spec: RunSpec; body: string; homeChannel: string; claimedAtMs: number }
-  | { status: 'salvage'; epoch: number; spec: RunSpec; homeChannel: string; state: RunState }
+  | {
+      status: 'run'
+      epoch: number
+      spec: RunSpec
+      body: string
+      homeChannel: string
+      /** By the clock of Redis, as the deadline is. */
+      claimedAtMs: number
+      deadlineAtMs?: number
+      /** Where the last worker stopped, if there was one. */
+      progress?: Progress
+    }
+  | {
+      status: 'salvage'
+      epoch: number
+      spec: RunSpec
+      homeChannel: string
+      state: RunState
+      progress?: Progress
+    }
+  /** The run is another provider's now, and waits for a worker of that one. */
+  | { status: 'moved'; provider: string }
   /** `unreadable`: it is claimed, but its record is not one that this release knows. */
   | { status: 'held' | 'ended' | 'unknown' | 'unreadable' }
+
+/** How a claimed run goes back to the waiting. */
+export interface Requeueing {
+  rid: RunId
+  epoch: number
+  /** With the provider and the target that it goes to. */
+  spec: RunSpec
+  progress: Progress
+  /** How long nobody need come for it. */
+  delayMs: number
+}
 
 /** What the last step of a run writes, all or nothing. */
 export interface Ending {
@@ -75,6 +106,11 @@ export interface RunStore extends RunQueries {
   claim(rid: RunId, provider: string, token: string): Promise<ClaimResult>
   /** Writes a claimed run down again that Redis has lost; `there` if it has not. */
   restore(claim: Extract<ClaimResult, { status: 'run' }>): Promise<'restored' | 'there'>
+  /**
+   * Gives a claimed run back to the waiting, only before its first frame. After `cancel` it is still the caller's, who
+   * ends it. A job for it is the caller's to add.
+   */
+  requeue(requeueing: Requeueing): Promise<'requeued' | 'cancel' | 'fenced' | 'missing'>
   /** Puts a salvaged run back among the waiting, once in its life and only before its first frame. */
   retry(claim: Extract<ClaimResult, { status: 'salvage' }>): Promise<'retried' | 'spent'>
   /** `fenced` when a later claim has taken the run over, `gap` and `missing` as with an append. */
@@ -101,6 +137,8 @@ export interface RunStore extends RunQueries {
   bury(rid: RunId): Promise<void>
   /** Takes a run out of the dead letters; false if it was not among them. */
   unearth(rid: RunId): Promise<boolean>
+  /** Stops watching the deadline of a run that has ended. */
+  unwatch(rid: RunId): Promise<void>
   /** Takes a run out of Redis and out of the outbox; before, the archive must hold nothing of it. */
   forget(rid: RunId): Promise<void>
 }
@@ -129,6 +167,8 @@ export interface RunQueries {
   unarchived(olderThanMs: number, limit: number): Promise<RunId[]>
   /** Claimed runs whose worker has been silent for so long. */
   abandoned(olderThanMs: number, limit: number): Promise<RunId[]>
+  /** Runs that wait for a worker, and whose deadline has passed. */
+  overdue(limit: number): Promise<RunId[]>
   /** Runs that have waited for a worker for so long. */
   waitingLong(provider: string, olderThanMs: number, limit: number): Promise<RunId[]>
   /** Dead letters, newest first. */

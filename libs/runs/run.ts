@@ -14,8 +14,8 @@ export const lanePriority: Readonly<Record<Lane, number>> = { interactive: 0, st
  *     accepted → dispatched → streaming → ended → persisted
  *
  * `accepted`: record and body are written, a job asks for a worker. `dispatched`: a worker has claimed it under a
- * new epoch, and may have called the provider; from here on no other worker calls one for this run. `streaming`:
- * at least one frame is in the log.
+ * new epoch, and may have called the provider; no other worker calls one for this run, unless this one gives it back
+ * because its calls brought nothing. `streaming`: at least one frame is in the log.
  * `ended`: the end is in the log and the run waits in the outbox. `persisted`: the archive holds it, and Redis
  * forgets it after a while.
  */
@@ -35,6 +35,12 @@ export interface RunSpec {
   endpoint: string
   /** The model that the client asked for. */
   model: string
+  /** The model that is asked instead. */
+  fallback?: string
+  /** The models that the client wants to be asked instead, in this order; absent: those of the configuration. */
+  fallbacks?: string[]
+  /** From acceptance to its end. */
+  deadlineMs?: number
   provider: string
   /** The provider's name for the model. */
   target: string
@@ -67,10 +73,32 @@ export interface Attempt {
   outcome: string
 }
 
+/**
+ * What a run has been through that was given back to the waiting: whoever carries it next goes on where the last one
+ * stopped.
+ */
+export interface Progress {
+  attempts: Attempt[]
+  /** Why the first target was of no use. */
+  error?: ErrorRecord
+  /** Targets that are not tried any more, as `provider/model`. */
+  left: string[]
+  /** The models to ask instead; absent as long as the requested one is not given up. */
+  fallbacks?: string[]
+  /** Until when targets have no capacity, by `provider/model`; by the clocks of workers. */
+  limitedUntilMs: Record<string, number>
+  /** Since when it has been waiting for capacity; absent when it has not. */
+  waitsSinceMs?: number
+  /** When its first worker began. */
+  startedAtMs: number
+}
+
 /** How a run was opened: told with its first frames. */
 export interface RunOpening {
   provider: string
   target: string
+  /** The model that answers in place of the requested one. */
+  fallback?: string
   attempts: number
   queueMs: number
   firstFrameMs: number
@@ -84,6 +112,8 @@ export interface RunEnd {
   usage?: Usage
   /** The content type of an answer that is not JSON; the answer is then kept as base64. */
   answerType?: string
+  /** The model that answered in place of the requested one. */
+  fallback?: string
   attempts: Attempt[]
   /** How many frames the log holds. */
   frames: number
@@ -99,6 +129,8 @@ export interface Run {
   /** Times at which a worker began; `null` while it waits. */
   claimedAtMs: number | null
   cancelRequested: boolean
+  /** Of a run that has not ended, and was given back to the waiting. */
+  progress?: Progress
   end: RunEnd | null
 }
 

@@ -6,6 +6,7 @@ import type { RunState } from './run.ts'
  * - `accept`: its request is written down, or sent again.
  * - `claim`: a worker asks for it while whoever has it shows signs of life; `reclaim`: after those have stopped.
  * - `append`, `end`: its writer sends frames, or the last ones.
+ * - `requeue`: its writer gives it back, for another provider or for later.
  * - `retry`: who salvaged it wants it called once more, as its model's policy allows.
  * - `restore`: its writer believes that Redis has lost it.
  * - `cancel`, `delete`: its tenant wants it stopped, or gone.
@@ -18,6 +19,7 @@ export type RunEvent =
   | 'append'
   | 'end'
   | 'cancel'
+  | 'requeue'
   | 'retry'
   | 'restore'
   | 'settle'
@@ -33,6 +35,10 @@ export interface Transition {
  * The whole of a run's life. It is accepted, and waits. A claim gives it to a worker, which may call the provider from
  * then on: this is the only step that lets anybody call. Its first append makes it stream. The end is final, in the
  * log and in the outbox at once; after it, nothing but its place changes: the archive has it, and Redis forgets it.
+ *
+ * Its holder may find that its calls brought nothing, and that another provider or another time would do better. Then it
+ * gives the run back before the first frame, with all that it has tried: the run waits again, perhaps among those of
+ * another provider, and is that one's alone. A claim for any other is told that it has `moved`.
  *
  * A holder that dies leaves the run where it is. Who reclaims it gets a new epoch and, never the right to call, the
  * duty to end it; only the policy `retry_once` leads back to `accepted`, once and before the first frame.
@@ -53,6 +59,7 @@ export const transitions: Readonly<Record<RunState, Readonly<Record<RunEvent, Tr
     append: { reply: 'fenced', to: 'accepted' },
     end: { reply: 'fenced', to: 'accepted' },
     cancel: { reply: 'cancelled', to: 'ended' },
+    requeue: { reply: 'requeued', to: 'accepted' },
     retry: { reply: 'spent', to: 'accepted' },
     restore: { reply: 'there', to: 'accepted' },
     settle: { reply: 'settled', to: 'accepted' },
@@ -65,6 +72,7 @@ export const transitions: Readonly<Record<RunState, Readonly<Record<RunEvent, Tr
     append: { reply: 'appended', to: 'streaming' },
     end: { reply: 'ended', to: 'ended' },
     cancel: { reply: 'requested', to: 'dispatched' },
+    requeue: { reply: 'requeued', to: 'accepted' },
     retry: { reply: 'retried', to: 'accepted' },
     restore: { reply: 'there', to: 'dispatched' },
     settle: { reply: 'settled', to: 'dispatched' },
@@ -77,6 +85,7 @@ export const transitions: Readonly<Record<RunState, Readonly<Record<RunEvent, Tr
     append: { reply: 'appended', to: 'streaming' },
     end: { reply: 'ended', to: 'ended' },
     cancel: { reply: 'requested', to: 'streaming' },
+    requeue: { reply: 'fenced', to: 'streaming' },
     retry: { reply: 'spent', to: 'streaming' },
     restore: { reply: 'there', to: 'streaming' },
     settle: { reply: 'settled', to: 'streaming' },
@@ -89,6 +98,7 @@ export const transitions: Readonly<Record<RunState, Readonly<Record<RunEvent, Tr
     append: { reply: 'fenced', to: 'ended' },
     end: { reply: 'ended', to: 'ended' },
     cancel: { reply: 'ended', to: 'ended' },
+    requeue: { reply: 'fenced', to: 'ended' },
     retry: { reply: 'spent', to: 'ended' },
     restore: { reply: 'there', to: 'ended' },
     settle: { reply: 'settled', to: 'persisted' },
@@ -101,6 +111,7 @@ export const transitions: Readonly<Record<RunState, Readonly<Record<RunEvent, Tr
     append: { reply: 'fenced', to: 'persisted' },
     end: { reply: 'ended', to: 'persisted' },
     cancel: { reply: 'ended', to: 'persisted' },
+    requeue: { reply: 'fenced', to: 'persisted' },
     retry: { reply: 'spent', to: 'persisted' },
     restore: { reply: 'there', to: 'persisted' },
     settle: { reply: 'settled', to: 'persisted' },

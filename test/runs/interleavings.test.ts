@@ -59,10 +59,11 @@ test(
     const property = fc.asyncProperty(anyCourse, async (course) => {
       const { model, spec, calls, retries, end } = await play(kernel, course)
       const { rid } = spec
-      const [log, record, waiting, running, outbox] = await Promise.all([
+      const [log, record, waiting, elsewhere, running, outbox] = await Promise.all([
         readLog(rid),
         kernel.redis.hmget(keys.run(rid), 'state', 'end'),
-        kernel.redis.zscore(keys.waiting(spec.provider), rid),
+        kernel.redis.zscore(keys.waiting(model.provider), rid),
+        kernel.redis.zscore(keys.waiting(model.provider === 'p' ? 'q' : 'p'), rid),
         kernel.redis.zscore(keys.running, rid),
         kernel.redis.zscore(keys.outbox, rid),
       ])
@@ -75,6 +76,7 @@ test(
       if (model.state !== 'missing') {
         expect(log.ends).toBe(isOver(model.state) ? 1 : 0)
         expect(record[1]).toBe(isOver(model.state) ? end : null)
+        expect(elsewhere).toBeNull()
         expect([waiting, running, outbox].map((score) => score !== null)).toEqual([
           model.state === 'accepted',
           model.state === 'dispatched' || model.state === 'streaming',

@@ -24,12 +24,14 @@ interface Step {
   isSentTwice: boolean
   /** The answer is lost on its way; of an append, all of it. */
   isUnheard: boolean
+  /** Whose runs the worker takes, or where it sends this one. */
+  provider: 'p' | 'q'
 }
 
 interface Worker {
   /** Of a claim that was sent and not answered. */
   token: string | undefined
-  claim: { status: 'run' | 'salvage'; epoch: number } | undefined
+  claim: { status: 'run' | 'salvage'; epoch: number; spec: RunSpec } | undefined
   /** All that it has said of its run, also what it could not append. */
   entries: LogEntry[]
 }
@@ -57,9 +59,10 @@ const nextSeq = ({ entries }: Worker): number => (entries.at(-1)?.seq ?? -1) + 1
 async function claim(scene: Scene, worker: Worker, step: Step): Promise<void> {
   const { kernel, model, spec } = scene
   const token = (worker.token ??= randomUUID())
-  const replies = await twice(step, () => kernel.store.claim(spec.rid, spec.provider, token))
+  const { provider } = step
+  const replies = await twice(step, () => kernel.store.claim(spec.rid, provider, token))
   for (const reply of replies) {
-    const { status, isRepeated } = expectOf.claim(model, token)
+    const { status, isRepeated } = expectOf.claim(model, { token, provider })
     expect(reply.status).toBe(status)
     if (reply.status !== 'run' && reply.status !== 'salvage') continue
     if (isRepeated) expect(reply.epoch).toBe(model.epoch)
@@ -72,8 +75,9 @@ async function claim(scene: Scene, worker: Worker, step: Step): Promise<void> {
 async function hearClaim(scene: Scene, worker: Worker, reply: ClaimResult | undefined): Promise<void> {
   worker.token = undefined
   if (reply?.status !== 'run' && reply?.status !== 'salvage') return
-  const { status, epoch } = reply
-  worker.claim = { status, epoch }
+  const { status, epoch, spec } = reply
+  expect(spec.provider).toBe(scene.model.provider)
+  worker.claim = { status, epoch, spec }
   worker.entries = []
   if (status === 'run') {
     scene.calls.push(epoch)
@@ -142,10 +146,25 @@ const acts = {
     }
   },
 
+  async requeue({ kernel, model, spec, ...scene }, worker, step) {
+    if (worker.claim?.status !== 'run' || worker.entries.length > 0) return
+    const { epoch } = worker.claim
+    const { provider } = step
+    const moved = { ...spec, provider }
+    const progress = { attempts: [], left: ['p/m'], limitedUntilMs: {}, startedAtMs: 1 }
+    const requeueing = { rid: spec.rid, epoch, spec: moved, progress, delayMs: 0 }
+    for (const reply of await twice(step, () => kernel.store.requeue(requeueing))) {
+      const { state } = model
+      expect(reply).toBe(expectOf.requeue(model, { epoch, provider }))
+      if (state !== model.state) scene.calls.pop()
+    }
+    if (!step.isUnheard) worker.claim = undefined
+  },
+
   async retry(scene, worker, step) {
     if (worker.claim?.status !== 'salvage') return
-    const { kernel, model, spec } = scene
-    const { epoch } = worker.claim
+    const { kernel, model } = scene
+    const { epoch, spec } = worker.claim
     const lost = { status: 'salvage', spec, epoch, homeChannel: '', state: 'dispatched' } as const
     for (const reply of await twice(step, () => kernel.store.retry(lost))) {
       const { state } = model
@@ -156,10 +175,12 @@ const acts = {
     }
   },
 
-  async restore({ kernel, model, spec, end: ended }, worker) {
+  async restore({ kernel, model, end: ended }, worker) {
     if (worker.claim?.status !== 'run' || ended !== undefined) return
-    const { epoch } = worker.claim
-    expect(await kernel.store.restore(makeClaim(spec, epoch))).toBe(expectOf.restore(model, epoch))
+    const { epoch, spec } = worker.claim
+    const { provider } = spec
+    const expected = expectOf.restore(model, { epoch, provider })
+    expect(await kernel.store.restore(makeClaim(spec, epoch))).toBe(expected)
   },
 
   async cancel(scene, _worker, step) {
@@ -210,6 +231,7 @@ const weights: Record<keyof typeof acts, number> = {
   silence: 4,
   repair: 3,
   appendAgain: 2,
+  requeue: 3,
   retry: 3,
   restore: 2,
   crash: 2,
@@ -232,6 +254,7 @@ export const anyCourse: fc.Arbitrary<Step[]> = fc.array(
     frames: fc.integer({ min: 1, max: 3 }),
     isSentTwice: fc.oneof({ weight: 3, arbitrary: fc.constant(false) }, fc.constant(true)),
     isUnheard: fc.oneof({ weight: 5, arbitrary: fc.constant(false) }, fc.constant(true)),
+    provider: fc.oneof({ weight: 3, arbitrary: fc.constant('p' as const) }, fc.constant('q' as const)),
   }),
   { minLength: 3, maxLength: 30, size: 'max' },
 )

@@ -6,6 +6,8 @@ export interface RunModel {
   epoch: number
   /** The number of the last frame in its log. */
   last: number
+  /** Whose workers may claim it. */
+  provider: string
   /** Who claimed it last, and to do what. */
   holder: { token: string; status: 'run' | 'salvage' } | undefined
   isRetried: boolean
@@ -26,6 +28,7 @@ export const unborn: Readonly<RunModel> = {
   state: 'missing',
   epoch: 0,
   last: -1,
+  provider: 'p',
   holder: undefined,
   isRetried: false,
   isCancelled: false,
@@ -59,8 +62,13 @@ export const expectOf = {
   },
 
   /** The epoch is given by Redis, and told to the model after `run` and `salvage` that are not repeated. */
-  claim(model: RunModel, token: string): { status: string; isRepeated: boolean } {
+  claim(
+    model: RunModel,
+    { token, provider }: { token: string; provider: string },
+  ): { status: string; isRepeated: boolean } {
     const { holder, state } = model
+    if (model.provider !== provider && state !== 'missing' && !isOver(state))
+      return { status: 'moved', isRepeated: false }
     const isOwn = holder?.token === token
     if (isOwn && (holder.status === 'salvage' || state === 'dispatched') && isClaimed(state))
       return { status: holder.status, isRepeated: true }
@@ -100,11 +108,22 @@ export const expectOf = {
     return step(model, 'retry')
   },
 
-  restore(model: RunModel, epoch: number): string {
+  requeue(model: RunModel, { epoch, provider }: { epoch: number; provider: string }): string {
+    const { state } = model
+    if (state === 'missing' || (state === 'accepted' && epoch > model.epoch)) return 'missing'
+    if (epoch !== model.epoch) return 'fenced'
+    if (state === 'dispatched') {
+      if (model.isCancelled) return 'cancel'
+      Object.assign(model, { provider, holder: undefined })
+    }
+    return step(model, 'requeue')
+  },
+
+  restore(model: RunModel, { epoch, provider }: { epoch: number; provider: string }): string {
     const isLost = model.state === 'missing' || (model.state === 'accepted' && epoch > model.epoch)
     if (!isLost) return 'there'
     if (model.state === 'missing') Object.assign(model, unborn)
-    Object.assign(model, { state: 'dispatched', epoch, holder: undefined, isSilent: false })
+    Object.assign(model, { state: 'dispatched', epoch, provider, holder: undefined, isSilent: false })
     return 'restored'
   },
 

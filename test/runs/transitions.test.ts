@@ -80,6 +80,10 @@ const happen: Record<RunEvent, (subject: Subject) => Promise<string>> = {
   append: (subject) => log.append(subject.spec.rid, entry(subject), ''),
   end: (subject) => store.end({ ...subject, homeChannel: '', end: makeEnd(), entry: lastEntry(subject) }),
   cancel: ({ spec }) => store.cancel(spec, makeEnd(), []),
+  requeue: ({ spec, epoch }) => {
+    const progress = { attempts: [], left: [], limitedUntilMs: {}, startedAtMs: 1 }
+    return store.requeue({ rid: spec.rid, epoch, spec, progress, delayMs: 0 })
+  },
   retry: ({ spec, epoch }) => {
     return store.retry({ status: 'salvage', spec, epoch, homeChannel: '', state: 'dispatched' })
   },
@@ -135,6 +139,7 @@ test.each(states)(
       const stranger = { ...subject, epoch }
       expect(await happen.append(stranger)).toBe('fenced')
       expect(await happen.end(stranger)).toBe('fenced')
+      expect(await happen.requeue(stranger)).toBe('fenced')
       expect(await happen.retry(stranger)).toBe('spent')
     }
 
@@ -146,9 +151,10 @@ test('a run that is not there can only be accepted or restored', async () => {
   const subject = { spec: makeRunSpec(), epoch: 1, seq: 0 }
 
   const replies = []
-  for (const event of ['claim', 'append', 'end', 'cancel', 'retry', 'delete', 'restore'] as const)
-    replies.push(await happen[event](subject))
+  const events = ['claim', 'append', 'end', 'requeue', 'cancel', 'retry', 'delete', 'restore'] as const
+  for (const event of events) replies.push(await happen[event](subject))
 
-  expect(replies).toEqual(['unknown', 'missing', 'missing', 'unknown', 'spent', 'unknown', 'restored'])
+  const missing = ['missing', 'missing', 'missing']
+  expect(replies).toEqual(['unknown', ...missing, 'unknown', 'spent', 'unknown', 'restored'])
   expect(await store.inspect(subject.spec.rid)).toMatchObject({ state: 'dispatched' })
 })

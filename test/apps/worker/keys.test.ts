@@ -76,11 +76,15 @@ test('a limited key gives way to the other', async () => {
   expect(new Set(endings()).size).toBe(2)
 })
 
-test('a run waits for the only key while it rests, without calling', async () => {
-  const first = await ask('one/lorem?fail=429&retry_after_ms=1000', 'limited')
-  expect(first).toMatchObject({ status: 429 })
+test('a run waits for the only key while it rests, and is called again then', async () => {
   const startedAt = performance.now()
-  expect(await ask('one/lorem?tokens=3', 'patient')).toMatchObject({ status: 200 })
-  expect(performance.now() - startedAt).toBeGreaterThan(500)
+  const model = 'one/lorem?tokens=3&fail=429&times=1&retry_after_ms=800'
+  expect(await ask(model, 'limited')).toMatchObject({ status: 200 })
+  expect(performance.now() - startedAt).toBeGreaterThan(700)
   expect(endings()).toHaveLength(2)
+})
+
+test('a key that is limited for ever is told of after a few calls', async () => {
+  expect(await ask('one/lorem?fail=429&retry_after_ms=50', 'limited')).toMatchObject({ status: 429 })
+  expect(endings()).toHaveLength(5)
 })

@@ -1,9 +1,9 @@
 -- Cancels a run of this tenant. One that waits ends here and now; one that runs is told to its worker.
--- KEYS 1 run, 2 log, 3 waiting, 4 outbox
+-- KEYS 1 run, 2 log, 3 outbox
 -- ARGV 1 rid, 2 tenant, 3 end record for one that waits, 4 its frames, a line each, 5 their number, 6 run channel,
---      7 cancel channel
+--      7 cancel channel, 8 what the keys of waiting runs begin with
 -- Reply: nil (no such run for this tenant) | 'ended' (it had ended before) | 'cancelled' | 'requested'
-local run = redis.call('HMGET', KEYS[1], 'tenant', 'state', 'epoch', 'home', 'deleted')
+local run = redis.call('HMGET', KEYS[1], 'tenant', 'state', 'epoch', 'home', 'deleted', 'provider')
 if run[1] ~= ARGV[2] or run[5] then return false end
 local state = run[2]
 if state == 'ended' or state == 'persisted' then return 'ended' end
@@ -20,8 +20,8 @@ local id = epoch .. '-' .. math.max(count - 1, 0)
 local meta = 'e' .. ARGV[3]
 redis.call('XADD', KEYS[2], id, 'n', count, 'm', meta, 'd', ARGV[4])
 redis.call('HSET', KEYS[1], 'state', 'ended', 'epoch', epoch, 'end', ARGV[3], 'cancel', 1)
-redis.call('ZREM', KEYS[3], ARGV[1])
-redis.call('ZADD', KEYS[4], now, ARGV[1])
+redis.call('ZREM', ARGV[8] .. (run[6] or ''), ARGV[1])
+redis.call('ZADD', KEYS[3], now, ARGV[1])
 local message = ARGV[1] .. '\n' .. id .. ' ' .. count .. '\n' .. meta .. '\n' .. ARGV[4]
 if run[4] ~= '' then redis.call('PUBLISH', run[4], message) end
 redis.call('PUBLISH', ARGV[6], message)

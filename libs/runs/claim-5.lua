@@ -1,22 +1,27 @@
 -- A worker takes a run. The claim also marks it dispatched, since the worker holds a key and calls at once: from
 -- here on a crash leaves the outcome unknown, and nobody else may call the provider for it. Sent twice under one
 -- token, the second gets what the first got.
--- KEYS 1 run, 2 waiting, 3 running, 4 alive
--- ARGV 1 rid, 2 milliseconds after which a silent holder is taken for dead, 3 the claimer's token
--- Reply: { 'run', epoch, spec, body, home, now } | { 'salvage', epoch, spec, home, state }: the holder died
---        after it had dispatched | { 'held' }: a living worker has it | { 'ended' } | { 'unknown' }
+-- KEYS 1 run, 2 waiting, 3 running, 4 alive, 5 deadlines
+-- ARGV 1 rid, 2 milliseconds after which a silent holder is taken for dead, 3 the claimer's token, 4 the provider
+--      whose runs the claimer carries
+-- Reply: { 'run', epoch, spec, body, home, now, progress, deadline }, the last two nil where there are none |
+--        { 'salvage', epoch, spec, home, state, progress }: the holder died after it had dispatched |
+--        { 'moved', provider }: the run is that provider's now | { 'held' }: a living worker has it | { 'ended' } |
+--        { 'unknown' }
 local run = redis.call('HMGET', KEYS[1], 'state', 'epoch', 'spec', 'home', 'holder', 'claimedAt', 'appendedAt',
-  'body')
+  'body', 'provider', 'progress', 'deadline')
 local state = run[1]
 if not state then
   redis.call('ZREM', KEYS[2], ARGV[1])
   return { 'unknown' }
 end
 if state == 'ended' or state == 'persisted' then return { 'ended' } end
+if run[9] and run[9] ~= ARGV[4] then return { 'moved', run[9] } end
+local deadline = run[11] and tonumber(run[11])
 if state == 'dispatched' and run[5] == ARGV[3] then
-  return { 'run', tonumber(run[2]), run[3], run[8], run[4], tonumber(run[6]) }
+  return { 'run', tonumber(run[2]), run[3], run[8], run[4], tonumber(run[6]), run[10], deadline }
 end
-if run[5] == 'salvage ' .. ARGV[3] then return { 'salvage', tonumber(run[2]), run[3], run[4], state } end
+if run[5] == 'salvage ' .. ARGV[3] then return { 'salvage', tonumber(run[2]), run[3], run[4], state, run[10] } end
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 -- By the clock, since a Redis that lost its last writes would else give two claims the same epoch.
@@ -25,7 +30,9 @@ if state == 'accepted' then
   redis.call('HSET', KEYS[1], 'state', 'dispatched', 'epoch', epoch, 'claimedAt', now, 'holder', ARGV[3])
   redis.call('ZREM', KEYS[2], ARGV[1])
   redis.call('ZADD', KEYS[3], now, ARGV[1])
-  return { 'run', epoch, run[3], run[8], run[4], now }
+  -- From here on its holder sees to it.
+  if deadline then redis.call('ZREM', KEYS[5], ARGV[1]) end
+  return { 'run', epoch, run[3], run[8], run[4], now, run[10], deadline }
 end
 -- A frame is as good as a sign of life, which a busy worker may give late. And silence tells of a death only while
 -- Redis can be heard by somebody: after an outage all were silent.
@@ -35,4 +42,4 @@ local heard = tonumber(redis.call('ZSCORE', KEYS[3], ARGV[1]) or 0)
 if now - math.max(heard, since, tonumber(run[7] or 0)) < limit then return { 'held' } end
 redis.call('HSET', KEYS[1], 'epoch', epoch, 'holder', 'salvage ' .. ARGV[3])
 redis.call('ZADD', KEYS[3], now, ARGV[1])
-return { 'salvage', epoch, run[3], run[4], state }
+return { 'salvage', epoch, run[3], run[4], state, run[10] }

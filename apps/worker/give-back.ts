@@ -1,0 +1,43 @@
+import type { RunId } from '#libs/core'
+import type { JobResult } from '#libs/jobs'
+import { lanePriority, type Lane } from '#libs/runs'
+import type { WorkerDeps } from './deps.ts'
+import { withTarget } from './go-on.ts'
+import { insist } from './insist.ts'
+import type { Journey } from './journey.ts'
+import type { Elsewhere } from './try-calls.ts'
+
+/**
+ * Gives the run back to the waiting, for another provider or for later, and tells what becomes of its job. After
+ * `cancel` the run is still this worker's. If the process dies before the other job is there, the sweeper adds it.
+ */
+export async function giveBack(
+  deps: WorkerDeps,
+  { claim, progress, provider, writer }: Journey,
+  { candidate, delayMs }: Elsewhere,
+): Promise<JobResult | 'cancel'> {
+  const spec = withTarget(claim.spec, candidate)
+  const { rid, lane } = spec
+  const onError = (error: unknown): void =>
+    deps.logger.warn({ err: error, rid }, 'giving a run back failed, will be repeated')
+  for (;;) {
+    const { epoch } = claim
+    const given = await insist(() => deps.store.requeue({ rid, epoch, spec, progress, delayMs }), onError)
+    if (given === 'cancel') return 'cancel'
+    if (given === 'missing' && (await writer.repair()) === 'whole') continue
+    // Whoever has it now sees to it.
+    if (given !== 'requeued') return { status: 'done' }
+    break
+  }
+  if (spec.provider === provider.config.name) return { status: 'later', atMs: Date.now() + delayMs }
+  return { status: 'done', after: () => addJob(deps, { rid, provider: spec.provider, lane }, delayMs) }
+}
+
+/** Asks the workers of the provider to carry a run that is among its waiting. */
+export async function addJob(
+  { queues }: WorkerDeps,
+  { rid, provider, lane }: { rid: RunId; provider: string; lane: Lane },
+  delayMs = 0,
+): Promise<void> {
+  await queues.get(provider)?.add(rid, lanePriority[lane], delayMs)
+}

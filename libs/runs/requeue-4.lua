@@ -1,0 +1,23 @@
+-- Gives a claimed run back to the waiting that has no frame yet: for another provider, for later, or both. What was
+-- tried so far goes along. Sent twice, the second finds it there and changes nothing.
+-- KEYS 1 run, 2 waiting of the provider it goes to, 3 running, 4 deadlines
+-- ARGV 1 rid, 2 epoch, 3 spec, 4 progress, 5 provider it goes to, 6 milliseconds until somebody shall come for it
+-- Reply: 'requeued' | 'cancel' (it shall stop, and its holder keeps it to say so) | 'fenced' (it is not the
+--        caller's any more, or has frames) | 'missing' (Redis has lost the run, or its claim)
+local run = redis.call('HMGET', KEYS[1], 'epoch', 'state', 'cancel', 'deadline')
+if not run[1] then return 'missing' end
+if run[2] == 'accepted' then
+  if run[1] == ARGV[2] then return 'requeued' end
+  return tonumber(ARGV[2]) > tonumber(run[1]) and 'missing' or 'fenced'
+end
+if run[1] ~= ARGV[2] or run[2] ~= 'dispatched' then return 'fenced' end
+if run[3] then return 'cancel' end
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+redis.call('HSET', KEYS[1], 'state', 'accepted', 'spec', ARGV[3], 'progress', ARGV[4], 'provider', ARGV[5])
+redis.call('HDEL', KEYS[1], 'holder')
+redis.call('ZREM', KEYS[3], ARGV[1])
+-- One that nobody shall come for yet has not waited too long.
+redis.call('ZADD', KEYS[2], now + ARGV[6], ARGV[1])
+if run[4] then redis.call('ZADD', KEYS[4], run[4], ARGV[1]) end
+return 'requeued'
