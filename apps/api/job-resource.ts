@@ -1,5 +1,5 @@
 import type { RunId } from '#libs/core'
-import { isEnded, type Run } from '#libs/runs'
+import { isEnded, type Attempt, type Run } from '#libs/runs'
 import type { ApiDeps } from './deps.ts'
 import { readAnswer, type FoundRun } from './find-run.ts'
 
@@ -17,9 +17,21 @@ export interface JobResource {
   queue_position?: number
   last_sequence_number: number | null
   metadata: Record<string, string>
+  /** The calls that were made so far, in their order; those of a worker that goes on with it come when it has ended. */
+  attempts: AttemptResource[]
   request_id: string
   response: { status_code: number; request_id: string; body: unknown } | null
   error: { code: string; message: string } | null
+}
+
+/** One call to a provider. */
+export interface AttemptResource {
+  provider: string
+  model: string
+  /** The name of the key. */
+  key: string | null
+  outcome: string
+  duration_ms: number
 }
 
 /** A job with all that can be told of it. */
@@ -48,9 +60,14 @@ export function toListedJob(run: Run): Omit<JobResource, 'response' | 'queue_pos
     completed_at: end === null ? null : toSeconds(end.endedAtMs),
     last_sequence_number: end !== null && spec.stream ? end.frames - 1 : null,
     metadata: spec.metadata,
+    attempts: (end?.attempts ?? run.progress?.attempts ?? []).map(toAttempt),
     request_id: spec.requestId,
     error: end?.error === undefined ? null : { code: end.error.code, message: end.error.message },
   }
+}
+
+function toAttempt({ provider, model, key, outcome, durationMs }: Attempt): AttemptResource {
+  return { provider, model, key, outcome, duration_ms: durationMs }
 }
 
 function jobStatus({ state, end }: Run): JobResource['status'] {

@@ -13,6 +13,7 @@ export function runHeaders(spec: RunSpec, opening?: RunOpening): Record<string, 
     'x-millrace-run': spec.rid,
     'x-millrace-provider': opening?.provider ?? spec.provider,
     'x-millrace-model': opening?.target ?? spec.target,
+    ...(opening?.fallback !== undefined && { 'x-millrace-fallback': opening.fallback }),
     ...(opening !== undefined && {
       'x-millrace-attempts': String(opening.attempts),
       'x-millrace-queue-ms': String(opening.queueMs),
@@ -30,11 +31,14 @@ export function streamHeaders(spec: RunSpec, opening?: RunOpening): Record<strin
   }
 }
 
+/** Whoever was called last has answered. */
 export function openingOf(spec: RunSpec, end: RunEnd): RunOpening {
   const { createdAtMs } = spec
+  const last = end.attempts.at(-1)
   return {
-    provider: spec.provider,
-    target: spec.target,
+    provider: last?.provider ?? spec.provider,
+    target: last?.model ?? spec.target,
+    ...(end.fallback !== undefined && { fallback: end.fallback }),
     attempts: end.attempts.length,
     queueMs: Math.max(0, (end.startedAtMs ?? end.endedAtMs) - createdAtMs),
     firstFrameMs: (end.firstFrameAtMs ?? end.endedAtMs) - createdAtMs,

@@ -10,6 +10,7 @@ import { cancelRun } from './cancel-run.ts'
 import type { ApiDeps } from './deps.ts'
 import { readPrefer } from './prefer.ts'
 import { inTime } from './in-time.ts'
+import { readDeadline, readFallbacks, takeFallbacks } from './routing-wishes.ts'
 
 export interface Submission {
   caller: Caller
@@ -34,9 +35,10 @@ export interface Prepared {
 
 /** Reads and routes a request. Throws what is wrong with it; nothing is stored or enqueued. */
 export function prepare(deps: ApiDeps, submission: Submission): Prepared {
-  const { caller, dialect, endpoint, json, body, headers, requestId } = submission
+  const { caller, dialect, endpoint, headers, requestId } = submission
   refuseWhenDraining(deps)
   deps.admission.check()
+  const { body, json, fallbacks } = takeFallbacks(submission.body, submission.json)
   const summary = dialect.readRequest(body, submission.path)
   const target = deps.router.choose(summary.model)
   const background = summary.background === true || readPrefer(headers.prefer).respondAsync
@@ -58,12 +60,14 @@ export function prepare(deps: ApiDeps, submission: Submission): Prepared {
       readLane(headers['x-millrace-priority']) ?? caller.lane ?? (background ? 'standard' : 'interactive'),
     onDisconnect:
       readOnDisconnect(headers['x-millrace-on-disconnect']) ?? defaultOnDisconnect(deps, caller, summary),
-    ...lossPolicy(deps, summary),
+    ...modelPolicy(deps, summary),
+    ...readFallbacks(deps.router, headers, fallbacks),
+    ...readDeadline(headers, deadlineOf(deps, summary)),
     ...(isMedia(body) && { bodyType: body.type }),
     headers: pickHeaders(headers, dialect.forwardedHeaders),
     createdAtMs: Date.now(),
   }
-  const sameAgain = (): string => (isMedia(body) ? withoutBoundary(body) : json)
+  const sameAgain = (): string => (isMedia(body) ? withoutBoundary(body) : submission.json)
   return { spec, json, idempotency: readIdempotency(headers['idempotency-key'], endpoint, sameAgain) }
 }
 
@@ -163,11 +167,15 @@ function configuredModel({ config, router }: ApiDeps, { model }: RequestSummary)
   return config.models.find(({ name }) => name === servedBy)
 }
 
-function lossPolicy(deps: ApiDeps, summary: RequestSummary): Pick<RunSpec, 'onWorkerLoss' | 'durability'> {
+function modelPolicy(deps: ApiDeps, summary: RequestSummary): Pick<RunSpec, 'onWorkerLoss' | 'durability'> {
   const configured = configuredModel(deps, summary)
   if (configured === undefined) return {}
   const { onWorkerLoss, durability } = configured
   return { onWorkerLoss, durability }
+}
+
+function deadlineOf(deps: ApiDeps, summary: RequestSummary): number | undefined {
+  return configuredModel(deps, summary)?.deadlineMs ?? deps.config.modelDefaults.deadlineMs
 }
 
 function defaultOnDisconnect(deps: ApiDeps, caller: Caller, summary: RequestSummary): 'continue' | 'cancel' {

@@ -1,6 +1,7 @@
 import type { RunId } from '#libs/core'
 import { createBullmqWorker } from '#libs/jobs'
 import { channels } from '#libs/redis'
+import { startDeadlineWatch } from './deadlines.ts'
 import { createWorkerDeps, type WorkerDeps, type WorkerOptions } from './deps.ts'
 import { settleSpool } from './end-run.ts'
 import { startHealthServer } from './health-server.ts'
@@ -41,6 +42,7 @@ export async function startWorker({ metricsPort, ...options }: StartOptions): Pr
     }),
   )
   const sweeper = startSweeper(deps)
+  const deadlines = startDeadlineWatch(deps)
   publishGauges(deps)
   const { host } = options.config.server
   const health =
@@ -54,7 +56,7 @@ export async function startWorker({ metricsPort, ...options }: StartOptions): Pr
       const limit = setTimeout(() => held.stopAll('drained'), drainMs)
       await Promise.all(workers.map((worker) => worker.close()))
       clearTimeout(limit)
-      await sweeper.close()
+      await Promise.all([sweeper.close(), deadlines.close()])
       health?.close()
       await deps.close()
     },

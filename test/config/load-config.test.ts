@@ -51,6 +51,14 @@ describe('a file', () => {
         region: 'auto',
         forcePathStyle: true,
       },
+      files: { maxBytes: 536_870_912 },
+      batches: {
+        maxBytes: 268_435_456,
+        maxLines: 100_000,
+        inFlight: 256,
+        atOnce: 16,
+        expireAfterMs: 86_400_000,
+      },
       dataDir: join(workingDirectory, '.data'),
       keys: [{ name: 'key-1', key: 'team-a-key-0123456789', tenant: 'team-a' }],
       providers: [
@@ -98,7 +106,7 @@ describe('a file', () => {
         },
       ],
       modelDefaults: {},
-      general: { directTargets: true, dropUnsupportedParams: false },
+      general: { directTargets: true, dropUnsupportedParams: false, maxWaitMs: 60_000 },
     })
   })
 

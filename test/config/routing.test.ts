@@ -32,7 +32,12 @@ models:
     models: { allow: ['gpt-*'], deny: ['gpt-5-pro'] },
     limits: { parallel: 7 },
   })
-  expect(general).toEqual({ directTargets: false, dropUnsupportedParams: false, parallel: 9 })
+  expect(general).toEqual({
+    directTargets: false,
+    dropUnsupportedParams: false,
+    maxWaitMs: 60_000,
+    parallel: 9,
+  })
   expect(modelDefaults).toEqual({
     retries: { default: 2, rateLimit: 0 },
     cooldown: { durationMs: 0 },
