@@ -40,6 +40,7 @@ export function openJourney(
   const { claimedAtMs, deadlineAtMs, progress } = claim
   // Both are by the clock of Redis, which need not be that of this machine.
   const leftMs = deadlineAtMs === undefined ? undefined : Math.max(0, deadlineAtMs - claimedAtMs)
+  if (leftMs === 0) held.stop('deadline')
   const timer = leftMs === undefined ? undefined : setTimeout(() => held.stop('deadline'), leftMs)
   return {
     ...given,

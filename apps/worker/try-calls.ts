@@ -30,6 +30,7 @@ export async function callUntilHeard(
   journey: Journey,
 ): Promise<{ status: 'heard'; heard: Heard } | Elsewhere> {
   for (;;) {
+    journey.held.signal.throwIfAborted()
     const lease = await leaseKey(journey)
     let error: GatewayError | undefined
     if (lease?.status === 'wait') {
