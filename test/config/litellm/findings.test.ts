@@ -69,7 +69,7 @@ general_settings:
       '6 IGNORED model_list[0].litellm_params.mock_timeout',
       '7 IGNORED model_list[0].litellm_params.temprature',
       '9 IGNORED router_settings.nmu_retries',
-      '10 IGNORED router_settings.num_retries',
+      '10 HONOURED router_settings.num_retries',
       '12 HONOURED general_settings.master_key',
       '13 REFUSED general_settings.custom_auth',
     ])
