@@ -11,16 +11,8 @@ import type { Finding, Path } from './problems.ts'
 const notHonoured: Readonly<Record<string, string>> = {
   'keys.models': 'this key may ask for every model',
   'keys.limits': 'this key has no limits',
-  'models.routing=least-busy': 'targets are chosen by weight',
-  'models.routing=lowest-latency': 'targets are chosen by weight',
-  'models.routing=lowest-cost': 'targets are chosen by weight',
-  'models.routing=usage-based': 'targets are chosen by weight',
-  'models.routing=cache-aware': 'targets are chosen by weight',
-  'models.cooldown': 'a target that fails is chosen as before',
   'models.targets.params': 'requests are sent without them',
   'models.targets.limits': 'this target has no limits of its own',
-  'models.targets.cooldown_ms': 'a target that fails is chosen as before',
-  'model_defaults.cooldown': 'a target that fails is chosen as before',
   'general.drop_unsupported_params': 'parameters reach the provider as the client sent them',
   'general.parallel': 'only each provider has a limit, its concurrency',
 }

@@ -69,6 +69,7 @@ export interface ModelDefaults {
   readonly retryDelayMs?: number | undefined
   readonly fallbacks?: Fallbacks | undefined
   readonly cooldown?: Cooldown | undefined
+  readonly breaker?: Breaker | undefined
 }
 
 /** Over all processes; what is absent has no limit. */
@@ -107,10 +108,28 @@ export interface Fallbacks {
 
 /** When a target rests. */
 export interface Cooldown {
-  /** How many failures in a minute it may have before. */
-  readonly afterFailures?: PerError | undefined
+  /** How many failures in the breaker's window it may have before. */
+  readonly afterFailures?: Omit<PerError, 'contentPolicy' | 'badRequest'> | undefined
   /** 0 never rests. */
   readonly durationMs?: number | undefined
+}
+
+/** What is absent has the default of the breaker itself. */
+export interface Breaker {
+  /** Calls longer ago than this count no more. */
+  readonly windowMs?: number | undefined
+  /** With fewer calls in the window, no rate says anything. */
+  readonly minCalls?: number | undefined
+  /** The share of failures, above 0 and up to 1, from which on a target rests. */
+  readonly failureRate?: number | undefined
+  /** A call whose first byte takes longer is slow; none is without it. */
+  readonly slowCallMs?: number | undefined
+  readonly slowCallRate?: number | undefined
+  /** The first rest; 0 never rests. */
+  readonly openMs?: number | undefined
+  readonly maxOpenMs?: number | undefined
+  /** Calls that may try at once whether a target is well again. */
+  readonly probes?: number | undefined
 }
 
 /** In US dollars for a million tokens; what is absent is looked up, and 0 is a price. */

@@ -34,9 +34,38 @@ export const fallbacks = section({
   content_policy: z.array(modelName).optional(),
 })
 
+/** What a client asks wrongly, and what a provider's policy forbids, is no failure of the target. */
+export const failureLimits = section({
+  default: count.optional(),
+  rate_limit: count.optional(),
+  timeout: count.optional(),
+  server_error: count.optional(),
+  authentication: count.optional(),
+})
+
 export const cooldown = section({
-  after_failures: perError.optional(),
+  after_failures: failureLimits.optional(),
   duration_ms: number(0, longestMs).optional(),
+})
+
+/** A part of the calls, above none and up to all. */
+const share = z.preprocess(
+  (value) => (typeof value === 'string' && /^(?:0?\.\d+|1(?:\.0*)?)$/.test(value) ? Number(value) : value),
+  z
+    .number({ error: 'must be a number above 0 and up to 1' })
+    .gt(0, 'must be a number above 0 and up to 1')
+    .max(1, 'must be a number above 0 and up to 1'),
+)
+
+export const breaker = section({
+  window_ms: number(1_000, 3_600_000).optional(),
+  min_calls: number(1, 1_000_000).optional(),
+  failure_rate: share.optional(),
+  slow_call_ms: milliseconds.optional(),
+  slow_call_rate: share.optional(),
+  open_ms: number(0, longestMs).optional(),
+  max_open_ms: number(0, longestMs).optional(),
+  probes: number(1, 1_000).optional(),
 })
 
 export const callTimeouts = section({
@@ -76,6 +105,7 @@ const reliability = {
   retry_delay_ms: number(0, longestMs).optional(),
   fallbacks: fallbacks.optional(),
   cooldown: cooldown.optional(),
+  breaker: breaker.optional(),
 }
 
 export const modelDefaults = section(reliability)
@@ -113,7 +143,9 @@ export const routingSections = [
   limits,
   perError,
   fallbacks,
+  failureLimits,
   cooldown,
+  breaker,
   callTimeouts,
   prices,
   target,

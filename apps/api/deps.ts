@@ -3,7 +3,14 @@ import { createRunId } from '#libs/core'
 import { createFileStore, type FileStore } from '#libs/files'
 import { createBullmqQueue, type JobQueue } from '#libs/jobs'
 import { connectRedis, keys, withLock, type Redis } from '#libs/redis'
-import { createRouter, type Router } from '#libs/routing'
+import {
+  createBreakerSettings,
+  createHealth,
+  createRouter,
+  type Health,
+  type HealthOptions,
+  type Router,
+} from '#libs/routing'
 import { createArchive, createRedisRunStore, type Archive, type RunStore } from '#libs/runs'
 import { openObjectStore } from '#libs/storage'
 import { createReaders, createRedisStreamLog, type Readers, type StreamLog } from '#libs/streams'
@@ -24,6 +31,7 @@ export interface ApiDeps {
   files: FileStore
   queues: ReadonlyMap<string, JobQueue>
   router: Router
+  health: Health
   authenticate: Authenticate
   admission: Admission
   openStreams: OpenStreams
@@ -54,7 +62,11 @@ export async function createApiDeps({ config, redisUrl, logger }: ApiOptions): P
   const store = createRedisRunStore(redis, { retainMs: config.redis.retainMs })
   const metrics = createMetrics({
     tenants: new Set(config.keys.map(({ tenant }) => tenant)).add('default'),
+    models: new Set(
+      config.models.flatMap(({ name, targets }) => [name, ...targets.map(({ model }) => model)]),
+    ),
   })
+  const health = await watchHealth(config, { redis, subscriber, onError })
   const { outboxLimitMs } = config.server
   const admission = createAdmission({ redis, store, outboxLimitMs, metrics, onError })
   return {
@@ -71,15 +83,14 @@ export async function createApiDeps({ config, redisUrl, logger }: ApiOptions): P
     }),
     files: createFileStore(objects, redis),
     queues,
-    router: createRouter({
-      models: config.models,
-      providers: config.general.directTargets ? config.providers.map(({ name }) => name) : [],
-    }),
+    router: createApiRouter(config, health),
+    health,
     authenticate: createAuthenticate(config.keys),
     admission,
     openStreams,
     isDraining: false,
     async close() {
+      await health.close()
       admission.close()
       openStreams.close()
       readers.close()
@@ -90,4 +101,25 @@ export async function createApiDeps({ config, redisUrl, logger }: ApiOptions): P
       redis.disconnect()
     },
   }
+}
+
+function watchHealth(
+  { models, modelDefaults }: Config,
+  watched: Pick<HealthOptions, 'redis' | 'subscriber' | 'onError'>,
+): Promise<Health> {
+  // This tier makes no calls, so no key of its own has a circuit.
+  return createHealth({
+    ...watched,
+    settingsOf: createBreakerSettings(models, modelDefaults),
+    keysOf: () => 0,
+  })
+}
+
+function createApiRouter({ models, providers, general }: Config, health: Health): Router {
+  return createRouter({
+    models,
+    providers: general.directTargets ? providers.map(({ name }) => name) : [],
+    look: (target) => health.look(target),
+    takeProbe: (target) => health.takeProbe(target),
+  })
 }

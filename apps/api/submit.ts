@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { ModelConfig } from '#config'
 import { createRunId, GatewayError, isMedia, withoutBoundary, type RunId } from '#libs/core'
 import type { Dialect, RequestSummary } from '#libs/dialects'
+import type { Target } from '#libs/routing'
 import { lanePriority, lanes, type Acceptance, type Lane, type RunSpec } from '#libs/runs'
 import type { Caller } from './authenticate.ts'
 import { cancelRun } from './cancel-run.ts'
@@ -40,7 +41,7 @@ export function prepare(deps: ApiDeps, submission: Submission): Prepared {
   deps.admission.check()
   const { body, json, fallbacks } = takeFallbacks(submission.body, submission.json)
   const summary = dialect.readRequest(body, submission.path)
-  const target = deps.router.choose(summary.model)
+  const target = chooseTarget(deps, summary)
   const background = summary.background === true || readPrefer(headers.prefer).respondAsync
   const spec: RunSpec = {
     rid: createRunId(dialect.idPrefix),
@@ -165,6 +166,15 @@ async function enqueue(deps: ApiDeps, { rid, provider, lane }: RunSpec): Promise
 function configuredModel({ config, router }: ApiDeps, { model }: RequestSummary): ModelConfig | undefined {
   const servedBy = router.servedBy(model)
   return config.models.find(({ name }) => name === servedBy)
+}
+
+function chooseTarget(deps: ApiDeps, summary: RequestSummary): Target {
+  const target = deps.router.choose(summary.model)
+  const { provider } = target
+  deps.health.chose(target)
+  const { name: model = 'other', routing: strategy = 'none' } = configuredModel(deps, summary) ?? {}
+  deps.metrics.routingDecisions({ model, strategy, provider }).inc()
+  return target
 }
 
 function modelPolicy(deps: ApiDeps, summary: RequestSummary): Pick<RunSpec, 'onWorkerLoss' | 'durability'> {

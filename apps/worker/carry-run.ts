@@ -35,6 +35,7 @@ export async function carryRun(deps: WorkerDeps, provider: WorkerProvider, claim
     claim,
     dialect: getDialect(spec.dialect),
     provider,
+    health: deps.health,
     held,
     writer,
     routes: deps.routes,

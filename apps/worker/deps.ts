@@ -1,9 +1,11 @@
 import { join } from 'node:path'
 import type { Config, ProviderConfig } from '#config'
+import { GatewayError } from '#libs/core'
 import { createBullmqQueue, type JobQueue } from '#libs/jobs'
 import { createKeyPool, type KeyPool } from '#libs/keys'
 import { connectProvider, findProviderSpec, type ConnectedProvider, type ProviderSpec } from '#libs/providers'
 import { connectRedis, keys, withLock, type Redis } from '#libs/redis'
+import { createBreakerSettings, createHealth, type Health } from '#libs/routing'
 import { createArchive, createRedisRunStore, type Archive, type RunStore } from '#libs/runs'
 import { openObjectStore } from '#libs/storage'
 import { createRedisStreamLog, type StreamLog } from '#libs/streams'
@@ -38,6 +40,7 @@ export interface WorkerDeps {
   /** Of every provider, since a run may go on at any. */
   queues: ReadonlyMap<string, JobQueue>
   routes: Routes
+  health: Health
   runMetrics: RunMetrics
   metrics: Metrics
   /** For commands of one's own and for BullMQ's. */
@@ -83,6 +86,7 @@ export async function createWorkerDeps({ config, only, logger }: WorkerOptions):
   const served = config.providers.filter(({ name }) => only === undefined || only.includes(name))
   const providers = new Map(served.map((provider) => [provider.name, toWorkerProvider(provider)]))
   const queues = new Map(config.providers.map(({ name }) => [name, createBullmqQueue(name, jobs)]))
+  const health = await watchHealth(config, { redis: kernel, subscriber }, { metrics, onError })
   return {
     logger,
     store,
@@ -94,12 +98,14 @@ export async function createWorkerDeps({ config, only, logger }: WorkerOptions):
     archiver,
     providers,
     queues,
-    routes: createRoutes(config),
+    health,
+    routes: createRoutes(config, health),
     runMetrics: createRunMetrics(metrics),
     metrics,
     redis: { kernel, jobs, subscriber },
     async close() {
       await archiver.close()
+      await health.close()
       pump.close()
       held.close()
       for (const queue of queues.values()) await queue.close()
@@ -108,6 +114,21 @@ export async function createWorkerDeps({ config, only, logger }: WorkerOptions):
       for (const redis of [kernel, jobs, subscriber]) redis.disconnect()
     },
   }
+}
+
+function watchHealth(
+  { models, modelDefaults, providers }: Config,
+  connections: { redis: Redis; subscriber: Redis },
+  { metrics, onError }: { metrics: Metrics; onError: (error: Error) => void },
+): Promise<Health> {
+  const keyCounts = new Map(providers.map(({ name, keys: own }) => [name, own.length]))
+  return createHealth({
+    ...connections,
+    settingsOf: createBreakerSettings(models, modelDefaults),
+    keysOf: (provider) => keyCounts.get(provider) ?? 0,
+    onOpened: ({ provider, model }) => metrics.circuitOpened({ provider, model }).inc(),
+    onError: (error) => onError(GatewayError.from(error)),
+  })
 }
 
 function toWorkerProvider(config: ProviderConfig): WorkerProvider {

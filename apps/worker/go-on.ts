@@ -11,12 +11,32 @@ export function chooseNext(journey: Journey, code: ErrorCode | undefined): NextS
   const nowMs = Date.now()
   const waitLimitMs = deadlineAtMs ?? (progress.waitsSinceMs ?? nowMs) + routes.maxWaitMs
   const choose = (fallbacks: readonly string[]): NextStep<Candidate> => {
-    return nextStep(routes.tiersOf(spec, fallbacks), progress, { nowMs, waitLimitMs })
+    const tiers = routes.tiersOf(spec, fallbacks)
+    const ill = findIll(journey, tiers.flat())
+    const left = [...progress.left, ...Object.keys(ill)]
+    const step = nextStep(tiers, { ...progress, left }, { nowMs, waitLimitMs })
+    const isLastChoice = step.status === 'none' && progress.fallbacks !== undefined
+    if (!isLastChoice || spec.lane === 'interactive') return step
+    // Nobody sits and waits for the answer, so that it may as well come when a target is well again.
+    const limitedUntilMs = { ...progress.limitedUntilMs, ...ill }
+    return nextStep(tiers, { left: progress.left, limitedUntilMs }, { nowMs, waitLimitMs })
   }
   const step = choose(progress.fallbacks ?? [])
   if (step.status !== 'none' || progress.fallbacks !== undefined) return step
   progress.fallbacks = [...routes.fallbacksOf(spec, code)]
   return choose(progress.fallbacks)
+}
+
+/** Until when candidates are not to be called, since they are ill. */
+function findIll({ health, illUntilMs }: Journey, candidates: readonly Candidate[]): Record<string, number> {
+  const nowMs = Date.now()
+  const ill = candidates.flatMap((candidate) => {
+    const name = targetName(candidate)
+    const { circuit, untilMs } = health.look(candidate)
+    const until = Math.max(illUntilMs.get(name) ?? 0, circuit === 'open' ? untilMs : 0)
+    return until > nowMs ? [[name, until] as const] : []
+  })
+  return Object.fromEntries(ill)
 }
 
 /** Notes that the target has no capacity before this time. */

@@ -1,6 +1,6 @@
 import type { GatewayError } from '#libs/core'
 import type { Dialect, FrameContext } from '#libs/dialects'
-import { targetName } from '#libs/routing'
+import { targetName, type Health } from '#libs/routing'
 import type { Attempt, ClaimResult, Progress } from '#libs/runs'
 import type { RunWriter } from './append-pump.ts'
 import type { WorkerProvider } from './deps.ts'
@@ -16,6 +16,7 @@ export interface Journey {
   claim: Claim
   dialect: Dialect
   provider: WorkerProvider
+  health: Health
   held: HeldRun
   writer: RunWriter
   routes: Routes
@@ -23,6 +24,8 @@ export interface Journey {
   progress: Progress
   /** Names of keys that the provider has refused this run. */
   spentKeys: Set<string>
+  /** Until when targets do not want to be called, since they are ill, by {@link targetName}. */
+  illUntilMs: Map<string, number>
   /** The time after which it waits no more, by this process's clock; without a deadline it depends on the wait. */
   deadlineAtMs: number | undefined
   /** What the last call of this worker brought, if it failed. */
@@ -34,7 +37,7 @@ export interface Journey {
 
 /** Opens it where the last worker stopped; what the run has of time begins to run out. */
 export function openJourney(
-  given: Pick<Journey, 'claim' | 'dialect' | 'provider' | 'held' | 'writer' | 'routes'>,
+  given: Pick<Journey, 'claim' | 'dialect' | 'provider' | 'health' | 'held' | 'writer' | 'routes'>,
 ): Journey {
   const { claim, held } = given
   const { claimedAtMs, deadlineAtMs, progress } = claim
@@ -46,6 +49,7 @@ export function openJourney(
     ...given,
     progress: progress ?? { attempts: [], left: [], limitedUntilMs: {}, startedAtMs: claimedAtMs },
     spentKeys: new Set(),
+    illUntilMs: new Map(),
     deadlineAtMs: leftMs === undefined ? undefined : Date.now() + leftMs,
     lastError: undefined,
     firstFrameAtMs: null,

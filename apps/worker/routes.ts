@@ -2,7 +2,7 @@ import type { CallTimeouts, Config, Fallbacks, ModelConfig } from '#config'
 import { GatewayError, type ErrorCode } from '#libs/core'
 import { getDialect } from '#libs/dialects'
 import { findProviderSpec } from '#libs/providers'
-import { createRouter, nextAfter, retriesAfter } from '#libs/routing'
+import { createRouter, nextAfter, retriesAfter, type Health } from '#libs/routing'
 import type { RunSpec } from '#libs/runs'
 import { canAnswer } from './can-answer.ts'
 
@@ -40,11 +40,14 @@ export interface Routes {
 
 const defaultRetryDelayMs = 250
 
-export function createRoutes(config: Config): Routes {
+export function createRoutes(config: Config, health: Pick<Health, 'look'>): Routes {
   const { modelDefaults } = config
   const router = createRouter({
     models: config.models,
     providers: config.general.directTargets ? config.providers.map(({ name }) => name) : [],
+    look: (target) => health.look(target),
+    // A run that has failed elsewhere is not the one to find out.
+    takeProbe: () => false,
   })
   const models = new Map(config.models.map((model) => [model.name, model]))
   const providers = new Map(config.providers.map((provider) => [provider.name, provider]))

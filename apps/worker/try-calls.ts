@@ -3,10 +3,10 @@ import { GatewayError, type ErrorCode } from '#libs/core'
 import type { Lease } from '#libs/keys'
 import { classOf, nextAfter, targetName } from '#libs/routing'
 import type { Attempt } from '#libs/runs'
+import { admitCall, type ReadyCall } from './admit-call.ts'
 import { callProvider, type Heard } from './call-provider.ts'
 import { chooseNext, countUntried, leaveTarget, noteLimit, withTarget } from './go-on.ts'
 import { callsTo, currentTarget, toFrameContext, type Journey } from './journey.ts'
-import { leaseKey } from './lease-key.ts'
 import { toLastError } from './last-error.ts'
 import type { Candidate } from './routes.ts'
 
@@ -31,21 +31,24 @@ export async function callUntilHeard(
 ): Promise<{ status: 'heard'; heard: Heard } | Elsewhere> {
   for (;;) {
     journey.held.signal.throwIfAborted()
-    const lease = await leaseKey(journey)
+    const ready = await admitCall(journey)
     let error: GatewayError | undefined
-    if (lease?.status === 'wait') {
-      noteLimit(journey, currentTarget(journey), lease.untilMs)
-    } else if (lease?.status === 'none') {
+    if (ready.status === 'open') {
+      journey.illUntilMs.set(currentTarget(journey), ready.untilMs)
+      journey.lastError ??= circuitOpen(journey, ready.untilMs)
+    } else if (ready.status === 'wait') {
+      noteLimit(journey, currentTarget(journey), ready.untilMs)
+    } else if (ready.status === 'none') {
       error = refusedAll(journey)
       leaveTarget(journey, error.code)
     } else {
       try {
-        return { status: 'heard', heard: await callOnce(journey, lease) }
+        return { status: 'heard', heard: await callOnce(journey, ready) }
       } catch (thrown) {
         error = GatewayError.from(thrown)
         journey.lastError = error
       }
-      const restMs = judge(journey, lease, error)
+      const restMs = judge(journey, ready.lease, error)
       if (restMs !== undefined && restMs <= shortWaitMs) {
         await sleep(restMs, undefined, { signal: journey.held.signal })
         continue
@@ -98,6 +101,15 @@ async function goOn(journey: Journey, code: ErrorCode | undefined): Promise<Else
   return undefined
 }
 
+function circuitOpen({ provider }: Journey, untilMs: number): GatewayError {
+  const { name } = provider.config
+  const message = `Provider ${name} has failed with this model too often, and is not called for a while.`
+  return new GatewayError('circuit_open', message, {
+    provider: name,
+    retryAfterMs: Math.max(1, untilMs - Date.now()),
+  })
+}
+
 /** What the provider itself has just said of its keys tells more. */
 function refusedAll(journey: Journey): GatewayError {
   const { name } = journey.provider.config
@@ -110,7 +122,7 @@ function refusedAll(journey: Journey): GatewayError {
   return journey.lastError
 }
 
-async function callOnce(journey: Journey, lease: Lease | undefined): Promise<Heard> {
+async function callOnce(journey: Journey, { admitted, lease }: ReadyCall): Promise<Heard> {
   const { claim, dialect, provider, held, writer, progress } = journey
   const { spec, body } = claim
   const attempt: Attempt = {
@@ -140,18 +152,25 @@ async function callOnce(journey: Journey, lease: Lease | undefined): Promise<Hea
         },
         write(frame) {
           journey.firstFrameAtMs ??= Date.now()
+          admitted.heard()
           writer.write(frame)
         },
       },
     )
     lease?.release({})
+    admitted.report({ tokens: tokensOf(heard) })
     return heard
   } catch (thrown) {
     const error = GatewayError.from(thrown)
     attempt.outcome = error.code
     lease?.release({ error })
+    admitted.report({ error: error.code })
     throw error
   } finally {
     attempt.durationMs = Date.now() - attempt.startedAtMs
   }
+}
+
+function tokensOf({ usage }: Heard): number {
+  return (usage?.inputTokens ?? 0) + (usage?.outputTokens ?? 0)
 }

@@ -26,7 +26,9 @@ export interface StartOptions extends WorkerOptions {
 export async function startWorker({ metricsPort, ...options }: StartOptions): Promise<RunningWorker> {
   const deps = await createWorkerDeps(options)
   const { logger, providers, queues, held, redis } = deps
-  redis.subscriber.on('message', (_channel: string, rid: RunId) => held.stop(rid, 'cancelled'))
+  redis.subscriber.on('message', (channel: string, rid: RunId) => {
+    if (channel === channels.cancel) held.stop(rid, 'cancelled')
+  })
   await redis.subscriber.subscribe(channels.cancel)
   for (const { config } of providers.values()) {
     await queues.get(config.name)?.setConcurrency(config.concurrency)

@@ -35,6 +35,7 @@ export const errorCodes = {
   upstream_outcome_unknown: { status: 502, type: 'server_error', retryable: true },
   response_too_large: { status: 502, type: 'server_error', retryable: false },
   worker_lost: { status: 502, type: 'server_error', retryable: true },
+  circuit_open: { status: 503, type: 'service_unavailable_error', retryable: true },
   overloaded: { status: 503, type: 'service_unavailable_error', retryable: true },
   draining: { status: 503, type: 'service_unavailable_error', retryable: true },
   upstream_timeout: { status: 504, type: 'timeout_error', retryable: true },

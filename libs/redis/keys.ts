@@ -11,6 +11,8 @@ export const runPrefix = 'mr:run:'
 export const logPrefix = 'mr:log:'
 /** The same for `keys.waiting`. */
 export const waitingPrefix = 'mr:waiting:'
+/** The same for `keys.callsOf`. */
+export const callsPrefix = 'mr:calls:'
 
 /** What each key holds. All live on one primary and have no slots in common. */
 export const keys = {
@@ -48,6 +50,18 @@ export const keys = {
   batch: (id: string) => `mr:batch:${id}`,
   /** Hash: what an Idempotency-Key stands for. */
   idempotency: (tenant: string, digest: string) => `mr:idem:${tenant}:${digest}`,
+  /** Hash: the circuit of a target, or of one of its keys, and the window of its calls. */
+  circuit: (subject: string) => `mr:circuit:${subject}`,
+  /** Hash: the circuits that are not closed, and the targets that rest, each with its state and until when. */
+  circuits: 'mr:circuits',
+  /** Hash: what all processes together do with each target, a line each. */
+  board: 'mr:board',
+  /** String: there while the board was swept within the last minute. */
+  boardSwept: 'mr:board:swept',
+  /** Sorted set: processes that tell the board, by the time of their last word. */
+  callers: 'mr:callers',
+  /** Hash: the calls to each target that run in one process, as the board counts them. */
+  callsOf: (process: string) => callsPrefix + process,
 } as const
 
 /** What each channel says. A message may be lost: nothing rests on one alone. */
@@ -58,4 +72,6 @@ export const channels = {
   home: (process: string) => `mr:ch:home:${process}`,
   /** Run ids whose workers shall stop. */
   cancel: 'mr:ch:cancel',
+  /** Circuits that have just opened or closed: `<subject>\n<state> <ms it rests> <openings>`. */
+  circuits: 'mr:ch:circuits',
 } as const

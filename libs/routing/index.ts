@@ -1,3 +1,7 @@
 export * from './error-policy.ts'
+export type { AdmittedCall, CallResult, RefusedCall } from './health/admission.ts'
+export { defaultBreaker, type BreakerSettings, type FailureLimits, type TargetId } from './health/breaker.ts'
+export { createBreakerSettings, type BreakerChoice, type BreakerModel } from './health/breaker-settings.ts'
+export * from './health/health.ts'
 export * from './next-step.ts'
 export * from './router.ts'

@@ -1,14 +1,31 @@
 import { closest, GatewayError } from '#libs/core'
+import type { TargetId } from './health/breaker.ts'
+import type { TargetView } from './health/health.ts'
+import { findStrategy } from './strategies/strategies.ts'
+import type { Knowledge } from './strategies/strategy.ts'
 import { fillStars, sortWildcards } from './wildcard.ts'
 
 /** One place where a run can go. */
-export interface Target {
-  readonly provider: string
-  /** The provider's name for the model. */
-  readonly model: string
+export interface Target extends TargetId {
   readonly weight: number
   /** Targets of a higher order are for when those of the lower ones can't be called; 1 if it is absent. */
   readonly order?: number
+  /** Over all processes. */
+  readonly limits?: TargetLimits | undefined
+  readonly prices?: TargetPrices | undefined
+}
+
+/** In US dollars. */
+export interface TargetPrices {
+  readonly inputPerMillion?: number | undefined
+  readonly outputPerMillion?: number | undefined
+}
+
+/** What is absent has no limit. */
+export interface TargetLimits {
+  readonly requestsPerMinute?: number | undefined
+  readonly tokensPerMinute?: number | undefined
+  readonly parallel?: number | undefined
 }
 
 /** A name of the operator's own for one or more targets. */
@@ -16,7 +33,7 @@ export interface VirtualModel {
   /** May hold `*`, each for any text. */
   readonly name: string
   readonly targets: readonly Target[]
-  /** `priority` takes the targets of one order as they are listed; every other word takes them by weight. */
+  /** The strategy among the targets of one order; without it, or by a word that is none, they are taken by weight. */
   readonly routing?: string
   readonly aliases?: readonly { readonly name: string; readonly hidden: boolean }[]
   /** Not among the router's names. */
@@ -25,14 +42,15 @@ export interface VirtualModel {
   readonly unavailable?: string | undefined
 }
 
-/** Decides where a request goes. It knows the configuration alone, and not how its providers fare. */
+/** Decides where a request goes, by the configuration and by what is known of how the targets fare. */
 export interface Router {
   /** The first of the candidates. */
   choose(model: string): Target
   /**
-   * The targets for a model's name, in the order in which to try them, each once. A name is looked for among the
-   * virtual models, then their aliases, then the wildcards from the most specific on, and is read as
-   * `provider/model` last. Throws `model_not_found` with the closest name there is.
+   * The targets for a model's name, in the order in which to try them, each once; those that can't be called now come
+   * last, the first to be back before the others. A name is looked for among the virtual models, then their aliases,
+   * then the wildcards from the most specific on, and is read as `provider/model` last. Throws `model_not_found`
+   * with the closest name there is.
    */
   candidates(model: string): readonly Target[]
   /** The name of the virtual model that serves a name; undefined for `provider/model` and what is unknown. */
@@ -48,10 +66,18 @@ export interface RouterOptions {
   providers: readonly string[]
   /** In [0, 1). */
   random?: () => number
+  /** How a target fares; without it all are well and idle. */
+  look?: (target: TargetId) => TargetView
+  /** Whether a half-open target may get one request now; without it, it always may. */
+  takeProbe?: (target: TargetId) => boolean
+  /** What a million tokens in and a million out cost together, undefined when unknown; else its own `prices` tell. */
+  price?: (target: Target) => number | undefined
 }
 
 /** Names are compared as they are written. A virtual model hides a provider's model of the same name. */
-export function createRouter({ models, providers, random = Math.random }: RouterOptions): Router {
+export function createRouter({ models, providers, ...options }: RouterOptions): Router {
+  const { random = Math.random, look = () => idle, takeProbe = () => true, price = listedPrice } = options
+  const knowledge: Knowledge = { random, look, price }
   const byName = new Map(models.map((model) => [model.name, model]))
   const byAlias = new Map(
     models.flatMap((model) => model.aliases?.map(({ name }) => [name, model] as const) ?? []),
@@ -79,9 +105,13 @@ export function createRouter({ models, providers, random = Math.random }: Router
     const found = find(name)
     if (found?.model.unavailable !== undefined) throw unavailable(name, found.model.unavailable)
     if (found !== undefined) {
-      return inOrder(found.model, random).map((target) => {
-        return { ...target, model: fillStars(target.model, found.texts, name) }
-      })
+      const { targets, routing } = found.model
+      const usable = targets.filter(({ weight }) => weight > 0)
+      const filled =
+        found.texts.length === 0
+          ? usable
+          : usable.map((target) => ({ ...target, model: fillStars(target.model, found.texts, name) }))
+      return inOrder(filled, routing, knowledge, takeProbe)
     }
     const slash = name.indexOf('/')
     const provider = name.slice(0, slash)
@@ -103,27 +133,52 @@ export function createRouter({ models, providers, random = Math.random }: Router
   }
 }
 
-/** Order by order; of one order those with the larger weight are more often in front. */
-function inOrder({ targets, routing }: VirtualModel, random: () => number): Target[] {
-  const tiers = Map.groupBy(
-    targets.filter(({ weight }) => weight > 0),
-    ({ order = 1 }) => order,
+function listedPrice({ prices }: Target): number | undefined {
+  const { inputPerMillion, outputPerMillion } = prices ?? {}
+  if (inputPerMillion === undefined || outputPerMillion === undefined) return undefined
+  return inputPerMillion + outputPerMillion
+}
+
+const idle: TargetView = {
+  circuit: 'closed',
+  isResting: false,
+  untilMs: 0,
+  inFlight: 0,
+  latencyMs: undefined,
+  requestsThisMinute: 0,
+  tokensThisMinute: 0,
+  sickKeys: [],
+}
+
+/** Order by order, and within each by the strategy; behind them those that can't be called, the soonest first. */
+function inOrder(
+  targets: readonly Target[],
+  routing: string | undefined,
+  knowledge: Knowledge,
+  takeProbe: (target: TargetId) => boolean,
+): Target[] {
+  const untilMs = new Map<Target, number>()
+  for (const target of targets) {
+    const view = knowledge.look(target)
+    if (view.untilMs > 0) untilMs.set(target, view.untilMs)
+  }
+  const callable = untilMs.size === 0 ? targets : targets.filter((target) => !untilMs.has(target))
+  const strategy = findStrategy(routing)
+  const ordered = byOrder(callable).flatMap((tier) => strategy(tier, knowledge))
+  const away = [...untilMs].toSorted(([, left], [, right]) => left - right).map(([target]) => target)
+  // Only the first is sure to be called, and only so many calls may try a half-open target.
+  const first = ordered.findIndex(
+    (target) => knowledge.look(target).circuit !== 'half-open' || takeProbe(target),
   )
-  return [...tiers.entries()]
-    .toSorted(([left], [right]) => left - right)
-    .flatMap(([, tier]) => (routing === 'priority' ? tier : shuffle(tier, random)))
+  if (first <= 0) return [...ordered, ...away]
+  return [...ordered.slice(first), ...ordered.slice(0, first), ...away]
 }
 
-function shuffle(targets: readonly Target[], random: () => number): Target[] {
-  const left = [...targets]
-  return targets.flatMap(() => left.splice(left.length === 1 ? 0 : pick(left, random()), 1))
-}
-
-/** The place of the target at `point` in [0, 1) of a line on which each has its weight as its length. */
-function pick(targets: readonly Target[], point: number): number {
-  let rest = point * targets.reduce((sum, { weight }) => sum + weight, 0)
-  const index = targets.findIndex(({ weight }) => (rest -= weight) < 0)
-  return index === -1 ? targets.length - 1 : index
+function byOrder(targets: readonly Target[]): (readonly Target[])[] {
+  const orders = new Set(targets.map(({ order = 1 }) => order))
+  if (orders.size <= 1) return [targets]
+  const lowestFirst = [...orders].toSorted((left, right) => left - right)
+  return lowestFirst.map((wanted) => targets.filter(({ order = 1 }) => order === wanted))
 }
 
 function unavailable(name: string, reason: string): GatewayError {

@@ -69,6 +69,7 @@ export async function createReaders(options: ReadersOptions): Promise<Readers> {
   }
 
   subscriber.on('message', (channel: string, message: string) => {
+    if (channel === channels.circuits) return
     const { rid, entry } = parseMessage(message)
     const isHome = channel === homeChannel
     for (const follower of registry.of(rid)) if (follower.home === isHome) hear(host, follower, entry)

@@ -92,6 +92,24 @@ export const metricList = {
     help: 'Attempts that failed, by error code.',
     labels: ['provider', 'code'],
   },
+  circuitState: {
+    type: 'gauge',
+    name: 'millrace_circuit_state',
+    help: 'Whether a target may be called: 0 closed, 1 half-open, 2 open.',
+    labels: ['provider', 'model'],
+  },
+  circuitOpened: {
+    type: 'counter',
+    name: 'millrace_circuit_opened_total',
+    help: 'Circuits, of targets and of their keys, that calls of this worker have opened.',
+    labels: ['provider', 'model'],
+  },
+  routingDecisions: {
+    type: 'counter',
+    name: 'millrace_routing_decisions_total',
+    help: 'Requests sent to a provider, by the model asked for and its strategy.',
+    labels: ['model', 'strategy', 'provider'],
+  },
   streamSubscribers: {
     type: 'gauge',
     name: 'millrace_stream_subscribers',

@@ -62,6 +62,16 @@ models:
   expect(models[1]).toMatchObject({ unavailable: 'ask for a', targets: [] })
 })
 
+test('what a breaker goes by is read, and its rates may be texts', () => {
+  const { models, modelDefaults } = mustLoad(`
+model_defaults: { breaker: { failure_rate: "0.25", slow_call_ms: 9000 } }
+models: [ { name: a, breaker: { open_ms: 0, probes: 3, failure_rate: 1 }, ${target} } ]
+`)
+
+  expect(modelDefaults.breaker).toEqual({ failureRate: 0.25, slowCallMs: 9000 })
+  expect(models[0]?.breaker).toEqual({ openMs: 0, probes: 3, failureRate: 1 })
+})
+
 describe('a problem is told', () => {
   test.each([
     [
@@ -95,6 +105,16 @@ describe('a problem is told', () => {
       '1:50: model_defaults.fallbacks.context_window[0]: must be the name or an alias of a model',
     ],
     [
+      'of a rate that is a percentage',
+      'model_defaults: { breaker: { failure_rate: 50 } }',
+      '1:44: model_defaults.breaker.failure_rate: must be a number above 0 and up to 1',
+    ],
+    [
+      "of a client's own mistakes among the failures of a target",
+      'model_defaults: { cooldown: { after_failures: { bad_request: 1 } } }',
+      '1:49: model_defaults.cooldown.after_failures.bad_request: unknown key; known here: default, rate_limit, timeout, server_error, authentication',
+    ],
+    [
       'of a price that is none',
       'models: [ { name: a, targets: [ { provider: sim, model: m, prices: { input_per_million: free } } ] } ]',
       '1:89: models[0].targets[0].prices.input_per_million: must be a number of US dollars',
@@ -114,7 +134,6 @@ models:
 
   expect(result.ok && result.warnings.map(({ message }) => message)).toEqual([
     'keys[0].models: is accepted, but this release does not carry it out yet: this key may ask for every model',
-    'models[0].routing: is accepted, but this release does not carry it out yet: targets are chosen by weight',
     'models[0].targets[0].params: is accepted, but this release does not carry it out yet: requests are sent without them',
   ])
 })

@@ -1,11 +1,12 @@
 import type { FastifyInstance } from 'fastify'
+import type { CircuitReport } from '#libs/routing'
 import type { ApiDeps } from '../deps.ts'
 
 /** For load balancers and Prometheus; none of it needs a key or calls a provider. */
 export function health(app: FastifyInstance, deps: ApiDeps): void {
   app.get('/healthz', () => ({ status: 'ok' }))
 
-  app.get('/readyz', async (_request, reply) => {
+  app.get<{ Querystring: { verbose?: string } }>('/readyz', async (request, reply) => {
     const redis = await deps.redis.ping().then(
       () => 'ok',
       () => 'unreachable',
@@ -16,11 +17,37 @@ export function health(app: FastifyInstance, deps: ApiDeps): void {
       redis,
       archive: deps.admission.archive,
       draining: deps.isDraining,
+      ...(request.query.verbose !== undefined && { circuits: deps.health.circuits().map(toCircuit) }),
     })
   })
 
   app.get('/metrics', async (_request, reply) => {
     deps.metrics.streamSubscribers({}).set(deps.readers.count)
+    showCircuits(deps)
     return reply.type(deps.metrics.contentType).send(await deps.metrics.render())
   })
+}
+
+function toCircuit({ provider, model, key, state, untilMs, opens }: CircuitReport) {
+  return {
+    provider,
+    model,
+    // Its limits belong to no key, and neither does its own circuit.
+    ...(key && { key }),
+    state: state === 'open' && untilMs <= Date.now() ? 'half-open' : state,
+    retry_in_ms: Math.max(0, Math.ceil(untilMs - Date.now())),
+    openings: opens,
+  }
+}
+
+const circuitNumbers = { closed: 0, 'half-open': 1, open: 2 }
+
+/** Of the targets that the configuration names: what clients make up must not become labels. */
+function showCircuits({ config, health, metrics }: ApiDeps): void {
+  for (const { targets } of config.models) {
+    for (const { provider, model } of targets) {
+      if (model.includes('*')) continue
+      metrics.circuitState({ provider, model }).set(circuitNumbers[health.look({ provider, model }).circuit])
+    }
+  }
 }

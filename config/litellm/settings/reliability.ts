@@ -93,10 +93,12 @@ export function readReliability({ tree }: ImportContext): Reliability {
 
 function toDefaults(router: Tree, of: (key: string) => unknown): Tree {
   const retries = { default: toNumber(of('num_retries')), ...toPolicy(router.retry_policy, 'Retries') }
-  const afterFailures = {
-    default: toNumber(of('allowed_fails')),
-    ...toPolicy(router.allowed_fails_policy, 'AllowedFails'),
-  }
+  const {
+    bad_request: _,
+    content_policy: __,
+    ...failurePolicy
+  } = toPolicy(router.allowed_fails_policy, 'AllowedFails') ?? {}
+  const afterFailures = { default: toNumber(of('allowed_fails')), ...failurePolicy }
   const durationMs = router.disable_cooldowns === true ? 0 : toMs(of('cooldown_time'), 0)
   const fallbacks = toList(of('default_fallbacks'))
   return (
@@ -165,7 +167,17 @@ export function reliabilityHandlers(context: ImportContext, section: 'router' | 
     retry_after: become('model_defaults.retry_delay_ms'),
     retry_policy: become('model_defaults.retries'),
     model_group_retry_policy: become('models[].retries'),
-    allowed_fails_policy: become('model_defaults.cooldown'),
+    allowed_fails_policy: (value, path) => {
+      const { bad_request: badRequest, content_policy: contentPolicy } = toPolicy(value, 'AllowedFails') ?? {}
+      if ((badRequest ?? contentPolicy) === undefined) become('model_defaults.cooldown')?.(value, path)
+      else {
+        report(
+          'mapped',
+          path,
+          "becomes model_defaults.cooldown, but for a client's own mistakes, which are no failure of a target",
+        )
+      }
+    },
     disable_cooldowns: (value, path) => {
       if (value === true) become('model_defaults.cooldown')?.(value, path)
       else report('honoured', path, 'is off')

@@ -216,6 +216,17 @@ describe('routing and failures', () => {
     })
   })
 
+  test("failures that are a client's own mistakes make no target rest, and are told", () => {
+    const allowed_fails_policy = { BadRequestErrorAllowedFails: 1, RateLimitErrorAllowedFails: 2 }
+    const yaml = file([entry('a')], { router_settings: { allowed_fails_policy } })
+
+    expect(mustLoadLitellm(yaml).modelDefaults.cooldown).toEqual({ afterFailures: { rateLimit: 2 } })
+    expect(findingOf(yaml, 'router_settings.allowed_fails_policy')).toMatchObject({
+      verdict: 'mapped',
+      message: expect.stringContaining("but for a client's own mistakes"),
+    })
+  })
+
   test.each([
     ['simple-shuffle', 'load-balance'],
     ['least-busy', 'least-busy'],

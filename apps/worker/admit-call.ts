@@ -1,0 +1,51 @@
+import type { Lease, LeaseResult } from '#libs/keys'
+import type { AdmittedCall } from '#libs/routing'
+import type { Journey } from './journey.ts'
+import { leaseKey } from './lease-key.ts'
+
+/** A call that may be made now. */
+export interface ReadyCall {
+  status: 'ready'
+  admitted: AdmittedCall
+  /** Absent for a provider without keys. */
+  lease: Lease | undefined
+}
+
+/** The target is ill, and not to be called before. */
+export interface Illness {
+  status: 'open'
+  untilMs: number
+}
+
+/**
+ * Gets a key for the next call, and the leave of the circuits. Keys with which calls fail are passed over as long as
+ * there are others.
+ */
+export async function admitCall(
+  journey: Journey,
+): Promise<ReadyCall | Illness | Exclude<LeaseResult, Lease>> {
+  const { claim, provider, health, spentKeys } = journey
+  const target = { provider: claim.spec.provider, model: claim.spec.target }
+  const { circuit, untilMs, sickKeys } = health.look(target)
+  // Without taking a key's place in vain.
+  if (circuit === 'open') return { status: 'open', untilMs }
+  const passedOver = new Set(sickKeys)
+  for (;;) {
+    const hasOthers = provider.config.keys.some(({ name, weight }) => {
+      return weight > 0 && !spentKeys.has(name) && !passedOver.has(name)
+    })
+    const exclude = hasOthers ? spentKeys.union(passedOver) : spentKeys
+    const lease = await leaseKey(journey, exclude)
+    if (lease?.status === 'wait' || lease?.status === 'none') {
+      if (lease.status === 'wait' && exclude.size === 0) health.rest(target, lease.untilMs)
+      return lease
+    }
+    // The last keys are used although they are sick: whether the target itself is, its own circuit tells.
+    const isLastResort = lease === undefined || passedOver.has(lease.name)
+    const admitted = await health.admit(target, isLastResort ? null : lease.name)
+    if (admitted.status !== 'open') return { status: 'ready', admitted, lease }
+    lease?.release({})
+    if (admitted.of === 'target' || lease === undefined) return { status: 'open', untilMs: admitted.untilMs }
+    passedOver.add(lease.name)
+  }
+}
