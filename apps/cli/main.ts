@@ -15,6 +15,10 @@ const commands: Readonly<Record<string, { summary: string; load: () => Promise<C
     summary: 'check a configuration file and show everything that is wrong with it',
     load: async () => (await import('./check.ts')).check,
   },
+  explain: {
+    summary: 'tell where requests for a model go now, and why',
+    load: async () => (await import('./explain.ts')).explain,
+  },
   import: {
     summary: "write a LiteLLM config.yaml in this gateway's own words",
     load: async () => (await import('./import.ts')).importFile,

@@ -76,7 +76,12 @@ export interface RouterOptions {
 
 /** Names are compared as they are written. A virtual model hides a provider's model of the same name. */
 export function createRouter({ models, providers, ...options }: RouterOptions): Router {
-  const { random = Math.random, look = () => idle, takeProbe = () => true, price = listedPrice } = options
+  const {
+    random = Math.random,
+    look = () => idleTarget,
+    takeProbe = () => true,
+    price = listedPrice,
+  } = options
   const knowledge: Knowledge = { random, look, price }
   const byName = new Map(models.map((model) => [model.name, model]))
   const byAlias = new Map(
@@ -133,13 +138,15 @@ export function createRouter({ models, providers, ...options }: RouterOptions): 
   }
 }
 
-function listedPrice({ prices }: Target): number | undefined {
+/** What the configuration says that a million tokens in and a million out cost together. */
+export function listedPrice({ prices }: Target): number | undefined {
   const { inputPerMillion, outputPerMillion } = prices ?? {}
   if (inputPerMillion === undefined || outputPerMillion === undefined) return undefined
   return inputPerMillion + outputPerMillion
 }
 
-const idle: TargetView = {
+/** A target of which nothing is known. */
+export const idleTarget: TargetView = {
   circuit: 'closed',
   isResting: false,
   untilMs: 0,

@@ -33,7 +33,7 @@ export interface RefusedCall {
 /** Lets calls through to what is well, and tells the circuits and the board how they went. */
 export interface Admission {
   admit(target: TargetId, key: string | null): Promise<AdmittedCall | RefusedCall>
-  /** Tells what went well since the last time; what went wrong is told at once. */
+  /** Tells what went well since the last time; what went wrong is told at once. Resolves when all of it is told. */
   flush(): Promise<void>
 }
 
@@ -144,6 +144,7 @@ interface Tallies {
 
 function createTallies({ circuits, onOpened, onError }: AdmissionOptions): Tallies {
   const waiting = new Map<string, { settings: BreakerSettings; calls: number; slow: number }>()
+  const onTheirWay = new Set<Promise<void>>()
 
   async function send(subject: string, settings: BreakerSettings, tally: Tally): Promise<void> {
     if ((await circuits.judge(subject, settings, tally)) !== 'opened') return
@@ -152,7 +153,10 @@ function createTallies({ circuits, onOpened, onError }: AdmissionOptions): Talli
   }
 
   const tell: Tallies['tell'] = (subject, settings, tally) => {
-    send(subject, settings, tally).catch(onError)
+    const sent = send(subject, settings, tally)
+      .catch(onError)
+      .finally(() => onTheirWay.delete(sent))
+    onTheirWay.add(sent)
   }
 
   return {
@@ -171,13 +175,11 @@ function createTallies({ circuits, onOpened, onError }: AdmissionOptions): Talli
       tell(subject, settings, { calls, slow, sick: true, group, limit })
     },
     async flush() {
-      const told = [...waiting]
+      for (const [subject, { settings, calls, slow }] of waiting) {
+        tell(subject, settings, { ...noCall, calls, slow })
+      }
       waiting.clear()
-      await Promise.all(
-        told.map(([subject, { settings, calls, slow }]) =>
-          send(subject, settings, { ...noCall, calls, slow }),
-        ),
-      )
+      await Promise.all(onTheirWay)
     },
   }
 }

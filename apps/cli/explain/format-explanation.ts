@@ -1,0 +1,60 @@
+import type { ExplainedTarget, Explanation } from './explain-model.ts'
+
+/** For people. */
+export function formatExplanation(explanation: Explanation): string {
+  const { targets, blindness } = explanation
+  return [
+    toHead(explanation),
+    ...(blindness === null ? [] : [`How the targets fare is not known: ${blindness}`]),
+    '',
+    ...targets.flatMap((target, index) => toLines(target, { place: index + 1, isBlind: blindness !== null })),
+    '',
+    ...toTail(explanation),
+  ].join('\n')
+}
+
+function toHead({ model, servedBy, matched, strategy }: Explanation): string {
+  if (servedBy === null) return `${model} is no model of the configuration, and is read as provider/model.`
+  const how = matched === 'name' ? '' : ` is served by ${servedBy} (${matched}), which`
+  return `${model}${how} chooses among its targets by ${strategy}.`
+}
+
+function toLines(target: ExplainedTarget, { place, isBlind }: { place: number; isBlind: boolean }): string[] {
+  const { provider, model, order, reason, circuit, limits, keys, sickKeys, breaker } = target
+  const { inFlight, latencyMs, requestsThisMinute, tokensThisMinute } = target
+  const latency = latencyMs === null ? 'latency unknown' : `first byte after ${Math.round(latencyMs)} ms`
+  const load = `${inFlight} in flight, ${requestsThisMinute} requests and ${tokensThisMinute} tokens this minute`
+  const lines = [
+    ...(isBlind ? [] : [`circuit ${circuit}; ${latency}; ${load}`]),
+    ...(limits === null ? [] : [`limits: ${toPairs(limits)}`]),
+    ...(keys.length === 0 ? [] : [`keys: ${keys.map((key) => toKey(key, sickKeys)).join(', ')}`]),
+    breaker.openMs === 0 ? 'it never rests' : `rests ${breaker.openMs} ms at first when it fails too often`,
+  ]
+  return [
+    `${place}. ${provider}/${model}${order === 1 ? '' : ` (order ${order})`}: ${reason}`,
+    ...lines.map((line) => `   ${line}`),
+  ]
+}
+
+function toKey(name: string, sickKeys: readonly string[]): string {
+  return sickKeys.includes(name) ? `${name} (rests, since calls with it fail)` : name
+}
+
+function toTail({ fallbacks, deadlineMs, retries, retryDelayMs }: Explanation): string[] {
+  const lists = Object.entries(fallbacks).filter(([, models]) => models !== undefined)
+  return [
+    `Fallbacks: ${lists.length === 0 ? 'none' : lists.map(([kind, models]) => `${toWords(kind)}: ${models.join(', ') || 'none'}`).join('; ')}`,
+    `Deadline: ${deadlineMs === null ? 'none' : `${deadlineMs} ms`}`,
+    `Retries: ${toPairs(retries) || 'as the gateway has them'}${retryDelayMs === null ? '' : `, ${retryDelayMs} ms apart at least`}`,
+  ]
+}
+
+function toPairs(settings: object): string {
+  return Object.entries(settings)
+    .map(([name, value]) => `${toWords(name)} ${String(value)}`)
+    .join(', ')
+}
+
+function toWords(name: string): string {
+  return name.replaceAll(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`)
+}
