@@ -157,6 +157,8 @@ export interface GeneralConfig {
   readonly dropUnsupportedParams: boolean
   /** How long a run without a deadline may wait for a key or a target that is at its limit. */
   readonly maxWaitMs: number
+  /** Whether usage tells the cost to clients that do not say whether they want it. */
+  readonly includeCost: boolean
   /** Runs that may be carried at once over all workers. */
   readonly parallel?: number | undefined
 }

@@ -136,6 +136,7 @@ export const general = section({
   direct_targets: boolean.default(true),
   drop_unsupported_params: boolean.default(false),
   max_wait_ms: number(0, longestMs).default(60_000),
+  include_cost: boolean.default(false),
   parallel: number(1, 1_000_000).optional(),
 })
 

@@ -1,4 +1,4 @@
-import type { RunId } from '#libs/core'
+import type { Cost, RunId } from '#libs/core'
 import { isEnded, type Attempt, type Run } from '#libs/runs'
 import type { ApiDeps } from './deps.ts'
 import { readAnswer, type FoundRun } from './find-run.ts'
@@ -20,6 +20,8 @@ export interface JobResource {
   /** The calls that were made so far, in their order; those of a worker that goes on with it come when it has ended. */
   attempts: AttemptResource[]
   request_id: string
+  /** Null while it has not ended, and when nothing can have been paid for it. */
+  cost: Cost | null
   response: { status_code: number; request_id: string; body: unknown } | null
   error: { code: string; message: string } | null
 }
@@ -32,6 +34,8 @@ export interface AttemptResource {
   key: string | null
   outcome: string
   duration_ms: number
+  /** As that of the job. */
+  cost: Cost | null
 }
 
 /** A job with all that can be told of it. */
@@ -62,12 +66,13 @@ export function toListedJob(run: Run): Omit<JobResource, 'response' | 'queue_pos
     metadata: spec.metadata,
     attempts: (end?.attempts ?? run.progress?.attempts ?? []).map(toAttempt),
     request_id: spec.requestId,
+    cost: end?.cost ?? null,
     error: end?.error === undefined ? null : { code: end.error.code, message: end.error.message },
   }
 }
 
-function toAttempt({ provider, model, key, outcome, durationMs }: Attempt): AttemptResource {
-  return { provider, model, key, outcome, duration_ms: durationMs }
+function toAttempt({ provider, model, key, outcome, durationMs, cost }: Attempt): AttemptResource {
+  return { provider, model, key, outcome, duration_ms: durationMs, cost: cost ?? null }
 }
 
 function jobStatus({ state, end }: Run): JobResource['status'] {

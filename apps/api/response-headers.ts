@@ -1,3 +1,4 @@
+import { toDollars } from '#libs/core'
 import { getDialect } from '#libs/dialects'
 import type { RunEnd, RunOpening, RunSpec } from '#libs/runs'
 
@@ -18,6 +19,15 @@ export function runHeaders(spec: RunSpec, opening?: RunOpening): Record<string, 
       'x-millrace-attempts': String(opening.attempts),
       'x-millrace-queue-ms': String(opening.queueMs),
     }),
+  }
+}
+
+/** What a run that has ended tells beside, so only before an answer in one piece. */
+export function endedHeaders(spec: RunSpec, end: RunEnd): Record<string, string> {
+  const nanodollars = end.cost?.nanodollars
+  return {
+    ...runHeaders(spec, openingOf(spec, end)),
+    ...(typeof nanodollars === 'number' && { 'x-millrace-cost': toDollars(nanodollars) }),
   }
 }
 

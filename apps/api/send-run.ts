@@ -10,7 +10,7 @@ import type { ApiDeps } from './deps.ts'
 import { sendError } from './error-handler.ts'
 import { notFound, readAnswer, type FoundRun } from './find-run.ts'
 import { followFound } from './follow.ts'
-import { openingOf, runHeaders } from './response-headers.ts'
+import { endedHeaders } from './response-headers.ts'
 
 /** Begins to deliver a run as a stream on this reply, which Fastify then leaves alone. */
 export function openStream(
@@ -77,7 +77,7 @@ export async function sendEnded(deps: ApiDeps, found: FoundRun, reply: FastifyRe
 
 /** A whole answer, as JSON or under the type that its provider gave it. */
 export function sendAnswer(reply: FastifyReply, spec: RunSpec, { end, answer }: EndedRun): FastifyReply {
-  reply.headers(runHeaders(spec, openingOf(spec, end)))
+  reply.headers(endedHeaders(spec, end))
   if (end.answerType === undefined) return reply.type('application/json; charset=utf-8').send(answer)
   return reply
     .headers({ 'content-type': end.answerType, 'x-content-type-options': 'nosniff' })
@@ -90,7 +90,7 @@ function markCancelled(answer: string): string {
 }
 
 export function sendFailure(reply: FastifyReply, spec: RunSpec, end: RunEnd): FastifyReply {
-  reply.headers(runHeaders(spec, openingOf(spec, end)))
+  reply.headers(endedHeaders(spec, end))
   const error =
     end.error === undefined
       ? new GatewayError('internal_error', 'The run failed.')

@@ -53,7 +53,7 @@ export function prepare(deps: ApiDeps, submission: Submission): Prepared {
     provider: target.provider,
     target: target.model,
     stream: summary.stream,
-    includeUsage: summary.includeUsage,
+    ...readCostWish(deps, headers['x-millrace-include-cost'], summary),
     store: summary.store,
     metadata: summary.metadata,
     // Somebody waits for what was not handed in for later.
@@ -216,6 +216,24 @@ function readOnDisconnect(value: string | string[] | undefined): 'continue' | 'c
   throw new GatewayError('invalid_request', 'x-millrace-on-disconnect is continue or cancel.', {
     param: 'x-millrace-on-disconnect',
   })
+}
+
+/** Who asks for the cost asks for the usage that it is told in; the configuration only adds it to what is told anyway. */
+function readCostWish(
+  { config }: ApiDeps,
+  value: string | string[] | undefined,
+  summary: RequestSummary,
+): Pick<RunSpec, 'includeUsage' | 'includeCost'> {
+  if (value !== undefined && value !== 'true' && value !== 'false') {
+    throw new GatewayError('invalid_request', 'x-millrace-include-cost is true or false.', {
+      param: 'x-millrace-include-cost',
+    })
+  }
+  const includeCost = value === undefined ? config.general.includeCost : value === 'true'
+  return {
+    includeUsage: summary.includeUsage || value === 'true',
+    ...(includeCost && { includeCost }),
+  }
 }
 
 function readIdempotency(

@@ -18,6 +18,7 @@ import type {
 } from '#libs/providers'
 import type { RunSpec } from '#libs/runs'
 import type { SseEvent } from '#libs/sse'
+import type { CostTeller } from './run-cost.ts'
 
 /** Where a call puts what it hears. */
 export interface FrameSink {
@@ -34,6 +35,7 @@ export interface ProviderCallContext<D extends Dialect = Dialect> {
   provider: { spec: ProviderSpec; connected: ConnectedProvider | undefined }
   key: string | undefined
   timeouts?: CallTimeouts | undefined
+  tellCost: CostTeller
   signal: AbortSignal
 }
 
@@ -106,7 +108,7 @@ async function streamNative(
   await readToEnd(answer, isEnded, (event) => {
     if (connected.spec.ownEvents?.includes(event.event ?? '') === true) return
     const frame = observer.observe(event, sink.seq)
-    if (frame !== undefined) sink.write(frame)
+    if (frame !== undefined) sink.write(context.tellCost(frame, observer.observation.usage))
   })
   if (!isEnded()) throw incomplete(connected.name)
   return { ...observer.observation, answer: undefined }
@@ -137,32 +139,32 @@ function readType({ headers }: ProviderAnswer): string {
   return /^[\x20-\x7e]{1,200}$/.test(type) ? type : 'application/octet-stream'
 }
 
-function hear({ dialect, frames }: ProviderCallContext, said: string | Media): Heard {
+function hear({ dialect, frames, tellCost }: ProviderCallContext, said: string | Media): Heard {
   if (typeof said !== 'string') {
     const answer = said.bytes.toString('base64')
     return { finish: undefined, usage: undefined, answer, answerType: said.type }
   }
   const observer = dialect.createObserver(frames)
   const answer = observer.observeAnswer(said)
-  return { ...observer.observation, answer }
+  const { observation } = observer
+  return { ...observation, answer: tellCost(answer, observation.usage) }
 }
 
 async function callTranslated(context: ProviderCallContext<ChatDialect>, sink: FrameSink): Promise<Heard> {
-  const { dialect, spec } = context
+  const { dialect, spec, tellCost } = context
   const encoder = dialect.createEncoder(context.frames)
   const whole: string[] = []
   const write = (part: Part): void => {
     const frames = encoder.encode(part, spec.stream ? sink.seq : whole.length)
-    if (spec.stream) for (const frame of frames) sink.write(frame)
+    if (spec.stream) for (const frame of frames) sink.write(tellCost(frame, encoder.observation.usage))
     else whole.push(...frames)
   }
   await streamParts(context, () => encoder.observation.finish !== undefined, write)
   const { observation } = encoder
   if (observation.finish === undefined) throw incomplete(spec.provider)
-  return {
-    ...observation,
-    answer: spec.stream ? undefined : dialect.collect(whole, context.frames, observation.usage),
-  }
+  if (spec.stream) return { ...observation, answer: undefined }
+  const answer = dialect.collect(whole, context.frames, observation.usage)
+  return { ...observation, answer: tellCost(answer, observation.usage) }
 }
 
 /** The provider's answer in canonical parts, always streamed. */

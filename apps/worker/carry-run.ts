@@ -9,6 +9,7 @@ import { endInStore } from './end-run.ts'
 import { giveBack } from './give-back.ts'
 import { openJourney, toFrameContext, type Claim, type Journey } from './journey.ts'
 import { outOfTime } from './last-error.ts'
+import { tellCosts } from './run-cost.ts'
 import { callUntilHeard } from './try-calls.ts'
 
 /**
@@ -39,6 +40,7 @@ export async function carryRun(deps: WorkerDeps, provider: WorkerProvider, claim
     held,
     writer,
     routes: deps.routes,
+    prices: deps.prices,
   })
   deps.runMetrics.onClaimed(claim)
   try {
@@ -128,7 +130,7 @@ async function endRun(
   const left = writer.finish(error !== undefined && spec.stream ? toLastFrames(journey, error) : [])
   const answer = heard?.answer
   const entry: LogEntry = answer === undefined ? left : { epoch, seq: 0, count: 1, meta: '', payload: answer }
-  const end = toEnd(journey, heard, error, entry)
+  const end = toEnd(deps, journey, { heard, error, entry })
   const finished: FinishedRun = {
     run: {
       spec,
@@ -162,11 +164,11 @@ function toLastFrames({ claim, dialect, writer }: Journey, error: GatewayError):
 }
 
 function toEnd(
+  { prices }: WorkerDeps,
   { claim, progress, firstFrameAtMs }: Journey,
-  heard: Heard | undefined,
-  error: GatewayError | undefined,
-  entry: LogEntry,
+  came: { heard: Heard | undefined; error: GatewayError | undefined; entry: LogEntry },
 ): RunEnd {
+  const { heard, error, entry } = came
   const outcome: Outcome =
     error === undefined ? 'completed' : error.code === 'cancelled' ? 'cancelled' : 'failed'
   return {
@@ -176,7 +178,11 @@ function toEnd(
     ...(heard?.usage !== undefined && { usage: heard.usage }),
     ...(heard?.answerType !== undefined && { answerType: heard.answerType }),
     ...(claim.spec.fallback !== undefined && { fallback: claim.spec.fallback }),
-    attempts: progress.attempts,
+    ...tellCosts(prices, claim.spec, {
+      attempts: progress.attempts,
+      usage: heard?.usage,
+      hasBegun: firstFrameAtMs !== null,
+    }),
     frames: entry.count === 0 ? entry.seq : entry.seq + 1,
     startedAtMs: progress.startedAtMs,
     firstFrameAtMs,

@@ -50,5 +50,5 @@ async function endWaiting(deps: WorkerDeps, rid: RunId): Promise<void> {
     progress?.waitsSinceMs === undefined
       ? new GatewayError('deadline_exceeded', 'No worker was free for the run before its deadline.')
       : outOfTime(progress)
-  await endBehind(deps, claim, [], error)
+  await endBehind(deps, claim, { entries: [], error, mayBePaid: false })
 }

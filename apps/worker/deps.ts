@@ -3,6 +3,7 @@ import type { Config, ProviderConfig } from '#config'
 import { GatewayError } from '#libs/core'
 import { createBullmqQueue, type JobQueue } from '#libs/jobs'
 import { createKeyPool, type KeyPool } from '#libs/keys'
+import { createPriceList, type PriceList } from '#libs/prices'
 import { connectProvider, findProviderSpec, type ConnectedProvider, type ProviderSpec } from '#libs/providers'
 import { connectRedis, keys, withLock, type Redis } from '#libs/redis'
 import { createBreakerSettings, createHealth, type Health } from '#libs/routing'
@@ -35,6 +36,7 @@ export interface WorkerDeps {
   archive: Archive
   spool: Spool
   archiver: Archiver
+  prices: PriceList
   /** Those whose jobs this worker takes. */
   providers: ReadonlyMap<string, WorkerProvider>
   /** Of every provider, since a run may go on at any. */
@@ -73,7 +75,10 @@ export async function createWorkerDeps({ config, only, logger }: WorkerOptions):
     connectRedis(redisUrl, 'jobs', { onError }),
     connectRedis(redisUrl, 'subscriber', { onError }),
   ])
-  const metrics = createMetrics({ tenants: new Set(), models: knownModels(config) })
+  const metrics = createMetrics({
+    tenants: new Set(config.keys.map(({ tenant }) => tenant)).add('default'),
+    models: knownModels(config),
+  })
   const store = createRedisRunStore(kernel, { retainMs: config.redis.retainMs })
   const log = createRedisStreamLog(kernel)
   const pump = createAppendPump(log)
@@ -96,6 +101,7 @@ export async function createWorkerDeps({ config, only, logger }: WorkerOptions):
     archive,
     spool: createSpool(join(config.dataDir, 'spool')),
     archiver,
+    prices: await createPriceList(config, { tableName: (type) => findProviderSpec(type)?.pricesName }),
     providers,
     queues,
     health,

@@ -1,5 +1,6 @@
 import type { GatewayError } from '#libs/core'
 import type { Dialect, FrameContext } from '#libs/dialects'
+import type { PriceList } from '#libs/prices'
 import { targetName, type Health } from '#libs/routing'
 import type { Attempt, ClaimResult, Progress } from '#libs/runs'
 import type { RunWriter } from './append-pump.ts'
@@ -20,6 +21,7 @@ export interface Journey {
   held: HeldRun
   writer: RunWriter
   routes: Routes
+  prices: PriceList
   /** What other workers tried before, and this one since. */
   progress: Progress
   /** Names of keys that the provider has refused this run. */
@@ -37,7 +39,7 @@ export interface Journey {
 
 /** Opens it where the last worker stopped; what the run has of time begins to run out. */
 export function openJourney(
-  given: Pick<Journey, 'claim' | 'dialect' | 'provider' | 'health' | 'held' | 'writer' | 'routes'>,
+  given: Pick<Journey, 'claim' | 'dialect' | 'provider' | 'health' | 'held' | 'writer' | 'routes' | 'prices'>,
 ): Journey {
   const { claim, held } = given
   const { claimedAtMs, deadlineAtMs, progress } = claim

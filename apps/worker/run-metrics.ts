@@ -39,6 +39,7 @@ export function createRunMetrics(metrics: Metrics): RunMetrics {
           metrics.providerErrors({ provider: attempt.provider, code: attempt.outcome }).inc()
         }
       }
+      countCosts(metrics, spec, end)
       const { inputTokens, outputTokens, cacheReadTokens, reasoningTokens } = end.usage ?? {}
       const kinds = {
         input: inputTokens,
@@ -51,4 +52,22 @@ export function createRunMetrics(metrics: Metrics): RunMetrics {
       }
     },
   }
+}
+
+function countCosts(
+  metrics: Metrics,
+  { provider, target, tenant }: RunSpec,
+  { attempts, cost }: RunEnd,
+): void {
+  let unknown = 0
+  for (const call of attempts) {
+    const labels = { provider: call.provider, model: call.model, tenant }
+    if (typeof call.cost?.nanodollars === 'number') metrics.cost(labels).inc(call.cost.nanodollars / 1e9)
+    if (call.cost?.nanodollars !== null) continue
+    metrics.costUnknown(labels).inc()
+    unknown++
+  }
+  // A worker that was lost has told of no call, and may have made one.
+  if (cost?.nanodollars === null && unknown === 0)
+    metrics.costUnknown({ provider, model: target, tenant }).inc()
 }

@@ -4,6 +4,7 @@ import type { ClaimResult, RunEnd, RunOpening, RunSpec } from '#libs/runs'
 import type { LogEntry } from '#libs/streams'
 import type { WorkerDeps } from './deps.ts'
 import { readEntries } from './end-run.ts'
+import { tellCosts, unknownCost } from './run-cost.ts'
 
 type Claim = Extract<ClaimResult, { status: 'salvage' }>
 /** What the end of a run needs of its claim, whoever made it. */
@@ -33,7 +34,7 @@ async function endLostRun(deps: WorkerDeps, claim: Claim): Promise<void> {
     entries.length > 0
       ? new GatewayError('worker_lost', 'The worker was lost in mid-answer; what it had received is kept.')
       : new GatewayError('upstream_outcome_unknown', 'The worker was lost after it had called the provider.')
-  const ended = await endBehind(deps, claim, entries, error)
+  const ended = await endBehind(deps, claim, { entries, error, mayBePaid: true })
   deps.logger.warn(
     { rid: claim.spec.rid, entries: entries.length, ended },
     'salvaged a run whose worker was lost',
@@ -50,16 +51,17 @@ export async function buryRun(deps: WorkerDeps, claim: EndableClaim, cause: unkn
   deps.logger.error({ err: error, rid }, 'a run could not be carried and is a dead letter now')
   await deps.store.bury(rid)
   deps.metrics.deadLetters({ provider: claim.spec.provider }).inc()
-  await endBehind(deps, claim, await readEntries(deps.log, rid, tenant), error)
+  const entries = await readEntries(deps.log, rid, tenant)
+  await endBehind(deps, claim, { entries, error, mayBePaid: true })
 }
 
-/** Ends a run as failed, behind all that its log holds. */
+/** Ends a run as failed, behind all that its log holds. `mayBePaid`: a call was made of which nobody has told. */
 export async function endBehind(
   deps: WorkerDeps,
   { spec, epoch, homeChannel, progress }: EndableClaim,
-  entries: readonly LogEntry[],
-  error: GatewayError,
+  came: { entries: readonly LogEntry[]; error: GatewayError; mayBePaid: boolean },
 ): Promise<string> {
+  const { entries, error, mayBePaid } = came
   const seq = (entries.at(-1)?.seq ?? -1) + 1
   const request = spec.stream ? await deps.store.body(spec.rid) : undefined
   const frames = spec.stream ? toLastFrames(deps, { spec, request, entries }, error) : []
@@ -67,7 +69,12 @@ export async function endBehind(
     outcome: 'failed',
     error: error.toJSON(),
     ...(spec.fallback !== undefined && { fallback: spec.fallback }),
-    attempts: progress?.attempts ?? [],
+    ...tellCosts(deps.prices, spec, {
+      attempts: progress?.attempts ?? [],
+      usage: undefined,
+      hasBegun: false,
+    }),
+    ...(mayBePaid && { cost: unknownCost }),
     frames: spec.stream ? seq + frames.length : 0,
     startedAtMs: progress?.startedAtMs ?? null,
     firstFrameAtMs: readFirstFrameAtMs(spec, entries),

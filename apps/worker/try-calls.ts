@@ -7,6 +7,7 @@ import { admitCall, type ReadyCall } from './admit-call.ts'
 import { callProvider, type Heard } from './call-provider.ts'
 import { chooseNext, countUntried, leaveTarget, noteLimit, withTarget } from './go-on.ts'
 import { callsTo, currentTarget, toFrameContext, type Journey } from './journey.ts'
+import { createCostTeller } from './run-cost.ts'
 import { toLastError } from './last-error.ts'
 import type { Candidate } from './routes.ts'
 
@@ -144,6 +145,7 @@ async function callOnce(journey: Journey, { admitted, lease }: ReadyCall): Promi
         provider,
         key: lease?.value,
         timeouts: journey.routes.policyOf(spec).timeouts,
+        tellCost: createCostTeller(journey.prices, spec),
         signal: held.signal,
       },
       {

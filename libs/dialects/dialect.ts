@@ -26,6 +26,13 @@ interface CommonDialect {
   createObserver(context: FrameContext): AnswerObserver
   /** Whether an answer may be of another type than JSON, such as audio: it then passes as it is, and no observer sees it. */
   readonly answersMedia?: boolean
+  /** Whether no provider takes anything for it. */
+  readonly isFree?: boolean
+  /**
+   * A frame or a whole answer with its cost in US dollars, null if that is not known: beside its counts, so only where it
+   * has them, or the last of them. Absent where the dialect's clients refuse a field that they don't know.
+   */
+  tellCost?(told: string, cost: number | null): string
   /** The body of an error answer. */
   errorBody(error: ErrorRecord): string
   /** The status of an error answer, where the dialect's clients know another one than ours. */

@@ -1,4 +1,4 @@
-import type { ErrorRecord, FinishReason, RunId, Usage } from '#libs/core'
+import type { Cost, ErrorRecord, FinishReason, RunId, Usage } from '#libs/core'
 
 /** The priority class a run waits in. */
 export const lanes = ['interactive', 'standard', 'batch'] as const
@@ -46,6 +46,8 @@ export interface RunSpec {
   target: string
   stream: boolean
   includeUsage: boolean
+  /** Whether the usage tells the cost. */
+  includeCost?: boolean
   store: boolean
   metadata: Record<string, string>
   lane: Lane
@@ -71,6 +73,8 @@ export interface Attempt {
   durationMs: number
   /** `ok`, or the code of the error. */
   outcome: string
+  /** Absent if nothing can have been paid for it. */
+  cost?: Cost
 }
 
 /**
@@ -110,6 +114,8 @@ export interface RunEnd {
   error?: ErrorRecord
   finish?: FinishReason
   usage?: Usage
+  /** Of all attempts together. Absent if nothing can have been paid for the run. */
+  cost?: Cost
   /** The content type of an answer that is not JSON; the answer is then kept as base64. */
   answerType?: string
   /** The model that answered in place of the requested one. */

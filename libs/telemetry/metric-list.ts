@@ -33,6 +33,18 @@ export const metricList = {
     help: 'Tokens that providers reported, by kind.',
     labels: ['provider', 'model', 'kind'],
   },
+  cost: {
+    type: 'counter',
+    name: 'millrace_cost_dollars_total',
+    help: 'US dollars that calls cost, as far as that is known.',
+    labels: ['provider', 'model', 'tenant'],
+  },
+  costUnknown: {
+    type: 'counter',
+    name: 'millrace_cost_unknown_total',
+    help: 'Calls that may have been paid for, and of which nobody knows what they cost.',
+    labels: ['provider', 'model', 'tenant'],
+  },
   queueDepth: {
     type: 'gauge',
     name: 'millrace_queue_depth',

@@ -106,7 +106,7 @@ describe('a file', () => {
         },
       ],
       modelDefaults: {},
-      general: { directTargets: true, dropUnsupportedParams: false, maxWaitMs: 60_000 },
+      general: { directTargets: true, dropUnsupportedParams: false, includeCost: false, maxWaitMs: 60_000 },
     })
   })
 

@@ -32,7 +32,7 @@ models:
     models: { allow: ['gpt-*'], deny: ['gpt-5-pro'] },
     limits: { parallel: 7 },
   })
-  expect(general).toEqual({
+  expect(general).toMatchObject({
     directTargets: false,
     dropUnsupportedParams: false,
     maxWaitMs: 60_000,

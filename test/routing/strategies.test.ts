@@ -1,16 +1,5 @@
-import { createRouter, type RouterOptions, type TargetView } from '#libs/routing'
+import { createRouter, idleTarget, type RouterOptions, type TargetView } from '#libs/routing'
 import { describe, expect, test } from 'vitest'
-
-const idle: TargetView = {
-  circuit: 'closed',
-  isResting: false,
-  untilMs: 0,
-  inFlight: 0,
-  latencyMs: undefined,
-  requestsThisMinute: 0,
-  tokensThisMinute: 0,
-  sickKeys: [],
-}
 
 type Target = RouterOptions['models'][number]['targets'][number]
 
@@ -28,7 +17,7 @@ function routerOf(
     models: [{ name: 'm', routing, targets }],
     providers: [],
     random: () => 0,
-    look: ({ model }) => ({ ...idle, ...views[model] }),
+    look: ({ model }) => ({ ...idleTarget, ...views[model] }),
     ...options,
   })
 }

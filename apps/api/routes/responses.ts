@@ -11,7 +11,7 @@ import { notFound, readBody, type FoundRun } from '../find-run.ts'
 import { toPage } from '../input-items.ts'
 import { prepareResponse } from '../prepare-response.ts'
 import { findResponse, toQueuedJson, toResponseJson } from '../response-object.ts'
-import { openingOf, runHeaders } from '../response-headers.ts'
+import { endedHeaders, runHeaders } from '../response-headers.ts'
 import { streamFound } from '../send-run.ts'
 import { accept, type Prepared } from '../submit.ts'
 
@@ -83,7 +83,7 @@ async function answerQueued(deps: ApiDeps, prepared: Prepared, reply: FastifyRep
 
 async function sendResponse(deps: ApiDeps, found: FoundRun, reply: FastifyReply): Promise<FastifyReply> {
   const { spec, end } = found.run
-  reply.headers(runHeaders(spec, end === null ? undefined : openingOf(spec, end)))
+  reply.headers(end === null ? runHeaders(spec) : endedHeaders(spec, end))
   return sendJson(await toResponseJson(deps, found), reply)
 }
 

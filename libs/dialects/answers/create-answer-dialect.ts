@@ -4,6 +4,7 @@ import { errorBody } from '../openai-chat/events.ts'
 import { toNativeRequest } from '../openai-chat/native-request.ts'
 import { readErrorEvent } from '../openai-chat/read-error-event.ts'
 import { protocolError } from '../provider-json.ts'
+import { addCost } from '../add-cost.ts'
 import { checkBody, checkName, isAbsent, refuse } from '../request/checks.ts'
 import { readUsage } from '../openai-chat/words.ts'
 
@@ -42,6 +43,7 @@ export function commonParts(options: Omit<AnswerDialectOptions, 'asks'>) {
     forwardedHeaders: [],
     answersMedia,
     createObserver: (context: FrameContext) => createObserver(context, options),
+    tellCost: (told: string, cost: number | null) => addCost(told, ['usage'], cost),
     errorBody,
   }
 }

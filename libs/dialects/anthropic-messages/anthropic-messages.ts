@@ -1,4 +1,5 @@
 import type { ChatDialect } from '../dialect.ts'
+import { addCost } from '../add-cost.ts'
 import { collect, toFrames } from './collect.ts'
 import { createEncoder } from './encoder.ts'
 import { errorStatus, toErrorText } from './errors.ts'
@@ -23,8 +24,14 @@ export const anthropicMessages: ChatDialect = {
   streamEnd: '',
   collect,
   toFrames,
+  tellCost: (told, cost) => (isContent(told) ? told : addCost(told, ['usage'], cost)),
   errorBody: toErrorText,
   errorStatus,
+}
+
+/** The counts of a stream's start lie deeper, so this is for speed alone. */
+function isContent(told: string): boolean {
+  return told.startsWith('{"type":"content_block_')
 }
 
 /** Clients skip an event without this line. Each frame begins with its type. */

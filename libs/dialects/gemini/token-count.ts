@@ -9,6 +9,7 @@ import { readRequest } from './request/read-request.ts'
 export const geminiTokenCount: Dialect = {
   name: 'gemini-token-count',
   idPrefix: gemini.idPrefix,
+  isFree: true,
   resourcePath: gemini.resourcePath,
   forwardedHeaders: gemini.forwardedHeaders,
   readRequest: (body, path) => readRequest(toCounted(body), path),

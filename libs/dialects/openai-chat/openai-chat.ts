@@ -1,5 +1,6 @@
 import type { ChatDialect } from '../dialect.ts'
 import { collect, toFrames } from './collect.ts'
+import { tellCost } from './tell-cost.ts'
 import { createEncoder } from './encoder.ts'
 import { errorBody, errorFrames, streamEnd, toEvent } from './events.ts'
 import { toNativeRequest } from './native-request.ts'
@@ -22,5 +23,6 @@ export const openaiChat: ChatDialect = {
   streamEnd,
   collect,
   toFrames,
+  tellCost,
   errorBody,
 }

@@ -3,6 +3,7 @@ import type { RequestSummary, StreamDialect } from '../dialect.ts'
 import { errorBody, errorFrames, streamEnd, toEvent } from '../openai-chat/events.ts'
 import { createObserver } from '../openai-chat/observer.ts'
 import { toNativeRequest } from '../openai-chat/native-request.ts'
+import { tellCost } from '../openai-chat/tell-cost.ts'
 import { checkBody, checkBoolean, checkName, isAbsent, refuse } from '../request/checks.ts'
 import { collect, toFrames } from './collect.ts'
 
@@ -20,6 +21,7 @@ export const openaiCompletions: StreamDialect = {
   streamEnd,
   collect,
   toFrames,
+  tellCost,
   errorBody,
 }
 

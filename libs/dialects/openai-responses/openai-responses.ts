@@ -1,4 +1,5 @@
 import type { ChatDialect } from '../dialect.ts'
+import { addCost } from '../add-cost.ts'
 import { openaiChat } from '../openai-chat/openai-chat.ts'
 import { collect } from './frames/collect.ts'
 import { createEncoder } from './frames/encoder.ts'
@@ -8,7 +9,7 @@ import { toNativeRequest } from './native-request.ts'
 import { createObserver } from './observer.ts'
 import { decodeRequest } from './request/decode-request.ts'
 import { readRequest } from './request/read-request.ts'
-import { readType } from './words.ts'
+import { isTerminalType, readType } from './words.ts'
 
 /** OpenAI's Responses: `POST /v1/responses`. */
 export const openaiResponses: ChatDialect = {
@@ -27,5 +28,10 @@ export const openaiResponses: ChatDialect = {
   streamEnd: 'data: [DONE]\n\n',
   collect,
   toFrames,
+  tellCost(told, cost) {
+    const type = readType(told)
+    if (type === undefined) return addCost(told, ['usage'], cost)
+    return isTerminalType(type) ? addCost(told, ['response', 'usage'], cost) : told
+  },
   errorBody: (error) => openaiChat.errorBody(error),
 }

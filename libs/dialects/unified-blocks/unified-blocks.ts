@@ -1,5 +1,6 @@
 import type { ErrorRecord } from '#libs/core'
 import type { ChatDialect } from '../dialect.ts'
+import { addCost } from '../add-cost.ts'
 import { collect, eventName, toFrames } from './collect.ts'
 import { createEncoder } from './encoder.ts'
 import { decodeRequest } from './request/decode-request.ts'
@@ -20,6 +21,7 @@ export const unifiedBlocks: ChatDialect = {
   streamEnd: '',
   collect,
   toFrames,
+  tellCost: (told, cost) => (told.startsWith('{"type":"done"') ? addCost(told, [], cost) : told),
   errorBody: toErrorText,
 }
 

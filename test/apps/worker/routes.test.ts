@@ -5,6 +5,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll } from 'vitest'
+import { idleTarget } from '#libs/routing'
 import { createRoutes, type Routes } from '../../../apps/worker/routes.ts'
 import { makeRunSpec } from '../../support/runs.ts'
 
@@ -44,7 +45,7 @@ beforeAll(async () => {
   await writeFile(path, JSON.stringify(config))
   const loaded = loadConfig({ path, environment: {}, providerSpecs })
   if (!loaded.ok) throw new Error(JSON.stringify(loaded.problems))
-  routes = createRoutes(loaded.config)
+  routes = createRoutes(loaded.config, { look: () => idleTarget })
 })
 
 afterAll(() => rm(directory, { recursive: true }))

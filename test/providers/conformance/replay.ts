@@ -92,6 +92,7 @@ export async function replay(spec: ProviderSpec, fixture: ConformanceCase): Prom
         frames: context,
         provider: { spec, connected },
         key,
+        tellCost: (told) => told,
         signal: new AbortController().signal,
       },
       {

@@ -11,6 +11,7 @@ import { readPrompt } from '../request/read-request.ts'
 export const anthropicTokenCount: Dialect = {
   name: 'anthropic-token-count',
   idPrefix: 'run_',
+  isFree: true,
   forwardedHeaders: anthropicMessages.forwardedHeaders,
   requestIdHeader: anthropicMessages.requestIdHeader,
   readRequest: (body, path) => ({ ...readPrompt(body), ...path }),
