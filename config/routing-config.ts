@@ -159,6 +159,10 @@ export interface GeneralConfig {
   readonly maxWaitMs: number
   /** Whether usage tells the cost to clients that do not say whether they want it. */
   readonly includeCost: boolean
+  /** Whose routes, headers and statuses there are beside our own. */
+  readonly compat?: 'litellm' | undefined
+  /** Another header in which clients may send their key, in lower case. */
+  readonly keyHeader?: string | undefined
   /** Runs that may be carried at once over all workers. */
   readonly parallel?: number | undefined
 }

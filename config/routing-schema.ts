@@ -1,5 +1,14 @@
 import { routingStrategies } from './routing-config.ts'
-import { boolean, longestMs, milliseconds, modelName, number, onDisconnect, section } from './schema-parts.ts'
+import {
+  boolean,
+  headerName,
+  longestMs,
+  milliseconds,
+  modelName,
+  number,
+  onDisconnect,
+  section,
+} from './schema-parts.ts'
 import { text, weight } from './schema-parts.ts'
 import { z } from 'zod'
 
@@ -137,6 +146,8 @@ export const general = section({
   drop_unsupported_params: boolean.default(false),
   max_wait_ms: number(0, longestMs).default(60_000),
   include_cost: boolean.default(false),
+  compat: z.enum(['litellm']).optional(),
+  key_header: headerName.optional(),
   parallel: number(1, 1_000_000).optional(),
 })
 

@@ -50,6 +50,10 @@ export const token = {
   pattern: /^[\x21-\x7E]+$/,
   problem: 'must be printable ASCII without spaces or line breaks',
 }
+export const headerName = z
+  .string()
+  .regex(/^[A-Za-z0-9][A-Za-z0-9-]{0,99}$/, 'must be the name of a header: letters, digits and -')
+  .transform((name) => name.toLowerCase())
 export const secret = z.string().regex(token.pattern, token.problem)
 export const modelName = z
   .string()

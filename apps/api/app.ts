@@ -4,6 +4,7 @@ import { createRequestIds, type ErrorCode, GatewayError, maxJsonDepth } from '#l
 import type { Caller } from './authenticate.ts'
 import type { ApiDeps } from './deps.ts'
 import { answerUnreadable, sendError, toGatewayError } from './error-handler.ts'
+import { createCompatibility, type Compatibility } from './litellm/compatibility.ts'
 import { mountRoutes } from './mounts.ts'
 import { dialectOf } from './request-dialect.ts'
 import { health } from './routes/health.ts'
@@ -15,6 +16,10 @@ declare module 'fastify' {
     /** The body as it came, for what passes through untouched; in base64 if it is a form. */
     bodyText: string
     startedAtMs: number
+  }
+  interface FastifyInstance {
+    /** How answers look for clients of another gateway, if the configuration asks for it. */
+    compatibility: Compatibility | undefined
   }
 }
 
@@ -39,6 +44,7 @@ export function createApp(deps: ApiDeps): FastifyInstance {
       void sendError(reply.header('x-request-id', request.id), toGatewayError(thrown))
     },
   })
+  app.decorate('compatibility', createCompatibility(deps.config))
   app.decorateRequest('caller')
   app.decorateRequest('bodyText', '')
   app.decorateRequest('startedAtMs', 0)

@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto'
 import type { IncomingHttpHeaders } from 'node:http'
-import type { KeyConfig } from '#config'
+import type { KeyConfig, Limits } from '#config'
 import { GatewayError } from '#libs/core'
 import type { Lane } from '#libs/runs'
 
@@ -10,24 +10,28 @@ export interface Caller {
   /** The lane of its runs; undefined if that depends on how it asks. */
   lane: Lane | undefined
   onDisconnect: 'continue' | 'cancel' | undefined
+  limits: Limits | undefined
 }
 
 /** Throws `invalid_api_key` for anyone who is not known. */
 export type Authenticate = (headers: IncomingHttpHeaders) => Caller
 
-const anyone: Caller = { tenant: 'default', lane: undefined, onDisconnect: undefined }
+const anyone: Caller = { tenant: 'default', lane: undefined, onDisconnect: undefined, limits: undefined }
 
-/** Keeps digests of the keys and not the keys; without any, everyone is the tenant `default`. */
-export function createAuthenticate(keys: readonly KeyConfig[]): Authenticate {
+/**
+ * Keeps digests of the keys and not the keys; without any, everyone is the tenant `default`. `keyHeader` is looked into
+ * before all others.
+ */
+export function createAuthenticate(keys: readonly KeyConfig[], keyHeader?: string): Authenticate {
   if (keys.length === 0) return () => anyone
   const callers = new Map(
-    keys.map(({ key, tenant, priority, onDisconnect }): [string, Caller] => [
+    keys.map(({ key, tenant, priority, onDisconnect, limits }): [string, Caller] => [
       digest(key),
-      { tenant, lane: priority, onDisconnect },
+      { tenant, lane: priority, onDisconnect, limits },
     ]),
   )
   return (headers) => {
-    const key = readKey(headers)
+    const key = readKey(headers, keyHeader)
     if (key === undefined) throw refused('There is no API key: send it as "Authorization: Bearer KEY".')
     const caller = callers.get(digest(key))
     if (caller === undefined) throw refused('The API key is not one that this gateway knows.')
@@ -35,15 +39,19 @@ export function createAuthenticate(keys: readonly KeyConfig[]): Authenticate {
   }
 }
 
-/** Each SDK has its own header for the key. */
-function readKey(headers: IncomingHttpHeaders): string | undefined {
-  const bearer = /^Bearer +(\S+)$/i.exec(headers.authorization ?? '')?.[1]
-  if (bearer !== undefined) return bearer
-  for (const name of ['x-api-key', 'api-key', 'x-goog-api-key']) {
+/** Each SDK has its own header for the key; the last is that of Azure's API Management. */
+const sdkHeaders = ['x-api-key', 'api-key', 'x-goog-api-key', 'ocp-apim-subscription-key']
+
+function readKey(headers: IncomingHttpHeaders, keyHeader: string | undefined): string | undefined {
+  const read = (name: string): string | undefined => {
     const value = headers[name]
-    if (typeof value === 'string' && value !== '') return value
+    return typeof value === 'string' && value !== '' ? value : undefined
   }
-  return undefined
+  // Who says it in a header that is for the gateway alone may have something else in `authorization`.
+  const meant = (keyHeader && read(keyHeader)) ?? read('x-litellm-api-key')
+  if (meant !== undefined) return meant.replace(/^Bearer +/i, '')
+  const bearer = /^Bearer +(\S+)$/i.exec(headers.authorization ?? '')?.[1]
+  return bearer ?? sdkHeaders.map(read).find((value) => value !== undefined)
 }
 
 function digest(key: string): string {

@@ -10,7 +10,7 @@ import { findRun } from './find-run.ts'
 import { acceptFollowed } from './follow.ts'
 import { toJob } from './job-resource.ts'
 import { readPrefer } from './prefer.ts'
-import { locationOf, runHeaders } from './response-headers.ts'
+import { locationOf, tellRun } from './response-headers.ts'
 import { leaveRun, openStream, sendAnswer, sendEnded, sendFailure, streamFound } from './send-run.ts'
 import { accept, prepare, type Prepared, type Submission } from './submit.ts'
 
@@ -176,9 +176,9 @@ async function answerLater(
   if (rid !== spec.rid) reply.header('idempotent-replayed', 'true')
   if (waitMs > 0) await awaitEnd(deps, rid, spec.tenant, waitMs)
   const found = await findRun(deps, rid, spec.tenant)
-  return reply
+  return tellRun(reply, found.run.spec)
     .code(202)
-    .headers({ ...runHeaders(found.run.spec), location: `/v1/jobs/${rid}`, 'retry-after': '1' })
+    .headers({ location: `/v1/jobs/${rid}`, 'retry-after': '1' })
     .send(await toJob(deps, found))
 }
 

@@ -4,7 +4,7 @@ import { failedUnheard, type RunEnd, type RunOpening, type RunSpec } from '#libs
 import type { Following, LogEntry } from '#libs/streams'
 import { readEntry, type Delivery as RunDelivery, type NewFrames } from './follow.ts'
 import type { OpenStream, OpenStreams } from './open-streams.ts'
-import { openingOf, streamHeaders } from './response-headers.ts'
+import { openingOf } from './response-headers.ts'
 
 /**
  * Delivers a run as server-sent events.
@@ -25,6 +25,8 @@ export interface SseOptions {
   response: ServerResponse
   /** Headers that the reply has already, such as the request's id. */
   headers: Record<string, string>
+  /** Those of the stream, once it is known how the run was opened. */
+  toStreamHeaders: (opening?: RunOpening) => Record<string, string>
   /** Whether the client asked for `text/event-stream` by name. */
   acceptsEvents: boolean
   /** The last frame that the client has; -1 for none. */
@@ -126,7 +128,7 @@ function commit(delivery: Delivery, opening?: RunOpening): void {
   delivery.state = 'streaming'
   delivery.options.response.writeHead(200, {
     ...delivery.options.headers,
-    ...streamHeaders(delivery.options.spec, opening),
+    ...delivery.options.toStreamHeaders(opening),
   })
 }
 

@@ -2,6 +2,8 @@ import type { Config } from '#config'
 import { createRunId } from '#libs/core'
 import { createFileStore, type FileStore } from '#libs/files'
 import { createBullmqQueue, type JobQueue } from '#libs/jobs'
+import { createPriceList, type PriceList } from '#libs/prices'
+import { findProviderSpec } from '#libs/providers'
 import { connectRedis, keys, withLock, type Redis } from '#libs/redis'
 import {
   createBreakerSettings,
@@ -33,6 +35,7 @@ export interface ApiDeps {
   router: Router
   health: Health
   authenticate: Authenticate
+  prices: PriceList
   admission: Admission
   openStreams: OpenStreams
   /** True once the process was told to stop: nothing new is accepted. */
@@ -85,7 +88,8 @@ export async function createApiDeps({ config, redisUrl, logger }: ApiOptions): P
     queues,
     router: createApiRouter(config, health),
     health,
-    authenticate: createAuthenticate(config.keys),
+    authenticate: createAuthenticate(config.keys, config.general.keyHeader),
+    prices: await createPriceList(config, { tableName: (type) => findProviderSpec(type)?.pricesName }),
     admission,
     openStreams,
     isDraining: false,

@@ -24,7 +24,7 @@ export function sendError(
   if (!error.retryable) reply.header('x-should-retry', 'false')
   const record = error.toJSON()
   return reply
-    .code(dialect.errorStatus?.(record) ?? error.status)
+    .code(reply.server.compatibility?.status(record) ?? dialect.errorStatus?.(record) ?? error.status)
     .type('application/json; charset=utf-8')
     .send(dialect.errorBody(record))
 }

@@ -3,6 +3,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { isJsonObject, isMedia, setTopLevelFields } from '#libs/core'
 import { openaiTranscriptions } from '#libs/dialects'
 import type { ApiDeps } from './deps.ts'
+import { litellmHealth, modelInfo } from './litellm/routes.ts'
 import { messages } from './routes/anthropic-messages.ts'
 import { audio } from './routes/audio.ts'
 import { chatCompletions } from './routes/chat-completions.ts'
@@ -32,6 +33,13 @@ const mounts: Readonly<Record<string, readonly Routes[]>> = {
   '/anthropic/v1': [messages, models],
 }
 
+/** LiteLLM serves OpenAI's without a prefix, too. */
+const litellmMounts: Readonly<Record<string, readonly Routes[]>> = {
+  '': [...openai, reranking, modelInfo],
+  '/v1': [modelInfo],
+  '/engines/:deployment': [nameDeployment, chatCompletions, openaiEndpoints],
+}
+
 /** Google's are apart from the others, since here a key may stand in the URL. */
 const googleMounts: Readonly<Record<string, readonly Routes[]>> = {
   '/v1': [geminiModels],
@@ -43,6 +51,10 @@ const googleMounts: Readonly<Record<string, readonly Routes[]>> = {
 /** Puts every dialect's routes below its prefixes; each of them asks for a key first. */
 export function mountRoutes(app: FastifyInstance, deps: ApiDeps): void {
   mount(app, deps, mounts, ({ headers }) => headers)
+  if (deps.config.general.compat !== undefined) {
+    litellmHealth(app, deps)
+    mount(app, deps, litellmMounts, ({ headers }) => headers)
+  }
   mount(app, deps, googleMounts, ({ headers, query }) => {
     const { key } = query as Record<string, unknown>
     return typeof key === 'string' ? { 'x-goog-api-key': key, ...headers } : headers
@@ -58,8 +70,9 @@ function mount(
   for (const [prefix, routes] of Object.entries(table)) {
     app.register(
       async (scope) => {
-        scope.addHook('onRequest', async (request) => {
+        scope.addHook('onRequest', async (request, reply) => {
           request.caller = deps.authenticate(keyHolder(request))
+          reply.headers(app.compatibility?.callerHeaders(request.caller) ?? {})
         })
         for (const put of routes) put(scope, deps)
       },

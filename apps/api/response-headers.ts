@@ -1,3 +1,4 @@
+import type { FastifyReply } from 'fastify'
 import { toDollars } from '#libs/core'
 import { getDialect } from '#libs/dialects'
 import type { RunEnd, RunOpening, RunSpec } from '#libs/runs'
@@ -7,8 +8,8 @@ export function locationOf(spec: RunSpec, rid = spec.rid): string {
   return `${getDialect(spec.dialect).resourcePath ?? spec.endpoint}/${rid}`
 }
 
-/** What every answer about a run tells in its headers, as far as it is known when they are sent. */
-export function runHeaders(spec: RunSpec, opening?: RunOpening): Record<string, string> {
+/** What every answer about a run tells, as far as it is known when it begins. */
+function runHeaders(spec: RunSpec, opening?: RunOpening): Record<string, string> {
   return {
     location: locationOf(spec),
     'x-millrace-run': spec.rid,
@@ -22,19 +23,28 @@ export function runHeaders(spec: RunSpec, opening?: RunOpening): Record<string, 
   }
 }
 
-/** What a run that has ended tells beside, so only before an answer in one piece. */
-export function endedHeaders(spec: RunSpec, end: RunEnd): Record<string, string> {
+/** Puts what is known of a run on an answer in one piece; all of it if the run has ended. */
+export function tellRun(reply: FastifyReply, spec: RunSpec, end?: RunEnd | null): FastifyReply {
+  if (end == null)
+    return reply.headers({ ...runHeaders(spec), ...reply.server.compatibility?.headers(spec, {}) })
+  const opening = openingOf(spec, end)
   const nanodollars = end.cost?.nanodollars
-  return {
-    ...runHeaders(spec, openingOf(spec, end)),
+  return reply.headers({
+    ...runHeaders(spec, opening),
     ...(typeof nanodollars === 'number' && { 'x-millrace-cost': toDollars(nanodollars) }),
-  }
+    ...reply.server.compatibility?.headers(spec, { opening, end }),
+  })
 }
 
-/** The same, of an answer in events: nothing between us and the client may gather, change or keep it. */
-export function streamHeaders(spec: RunSpec, opening?: RunOpening): Record<string, string> {
+/** The same for an answer in events: nothing between us and the client may gather, change or keep it. */
+export function streamHeaders(
+  { server }: FastifyReply,
+  spec: RunSpec,
+  opening?: RunOpening,
+): Record<string, string> {
   return {
     ...runHeaders(spec, opening),
+    ...server.compatibility?.headers(spec, { opening }),
     'content-type': 'text/event-stream; charset=utf-8',
     'cache-control': 'no-cache, no-transform',
     'x-accel-buffering': 'no',

@@ -10,7 +10,7 @@ import type { ApiDeps } from './deps.ts'
 import { sendError } from './error-handler.ts'
 import { notFound, readAnswer, type FoundRun } from './find-run.ts'
 import { followFound } from './follow.ts'
-import { endedHeaders } from './response-headers.ts'
+import { streamHeaders, tellRun } from './response-headers.ts'
 
 /** Begins to deliver a run as a stream on this reply, which Fastify then leaves alone. */
 export function openStream(
@@ -24,6 +24,7 @@ export function openStream(
     dialect: getStreamDialect(spec.dialect),
     response: reply.raw,
     headers: reply.getHeaders() as Record<string, string>,
+    toStreamHeaders: (opening) => streamHeaders(reply, spec, opening),
     acceptsEvents: acceptsEvents(reply),
     after: cursor.after,
     isReconnect: cursor.isReconnect,
@@ -77,7 +78,7 @@ export async function sendEnded(deps: ApiDeps, found: FoundRun, reply: FastifyRe
 
 /** A whole answer, as JSON or under the type that its provider gave it. */
 export function sendAnswer(reply: FastifyReply, spec: RunSpec, { end, answer }: EndedRun): FastifyReply {
-  reply.headers(endedHeaders(spec, end))
+  tellRun(reply, spec, end)
   if (end.answerType === undefined) return reply.type('application/json; charset=utf-8').send(answer)
   return reply
     .headers({ 'content-type': end.answerType, 'x-content-type-options': 'nosniff' })
@@ -90,7 +91,7 @@ function markCancelled(answer: string): string {
 }
 
 export function sendFailure(reply: FastifyReply, spec: RunSpec, end: RunEnd): FastifyReply {
-  reply.headers(endedHeaders(spec, end))
+  tellRun(reply, spec, end)
   const error =
     end.error === undefined
       ? new GatewayError('internal_error', 'The run failed.')

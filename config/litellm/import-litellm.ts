@@ -104,8 +104,8 @@ function toNativeTree(context: ImportContext): Tree {
   const tree: Tree = {
     ...sections,
     ...(Object.keys(reliability.defaults).length > 0 && { model_defaults: reliability.defaults }),
-    // LiteLLM serves the names in its list, and no other models of its providers.
-    general: { ...(isTree(sections.general) && sections.general), direct_targets: false },
+    // LiteLLM serves the names in its list, and no other models of its providers; and its clients are to stay.
+    general: { ...(isTree(sections.general) && sections.general), direct_targets: false, compat: 'litellm' },
     providers: providers.toTree(reliability.timeouts),
     models,
   }

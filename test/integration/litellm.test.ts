@@ -113,7 +113,7 @@ test('what is in its list can be asked for with its master key, and nothing else
   const { data } = await client.models.list()
   expect(data.map(({ id }) => id)).toEqual(['corporate', 'other', 'alias', 'team/*'])
   await expect(ask('elsewhere')).rejects.toThrow('its provider sagemaker is not supported by this release')
-  await expect(ask('local/lorem')).rejects.toMatchObject({ status: 404 })
+  await expect(ask('local/lorem')).rejects.toMatchObject({ status: 400, code: 'model_not_found' })
   await expect(client.withOptions({ apiKey: 'sk-other' }).models.list()).rejects.toMatchObject({
     status: 401,
   })

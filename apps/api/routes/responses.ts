@@ -11,7 +11,7 @@ import { notFound, readBody, type FoundRun } from '../find-run.ts'
 import { toPage } from '../input-items.ts'
 import { prepareResponse } from '../prepare-response.ts'
 import { findResponse, toQueuedJson, toResponseJson } from '../response-object.ts'
-import { endedHeaders, runHeaders } from '../response-headers.ts'
+import { tellRun } from '../response-headers.ts'
 import { streamFound } from '../send-run.ts'
 import { accept, type Prepared } from '../submit.ts'
 
@@ -76,14 +76,14 @@ async function create(deps: ApiDeps, request: FastifyRequest, reply: FastifyRepl
 async function answerQueued(deps: ApiDeps, prepared: Prepared, reply: FastifyReply): Promise<FastifyReply> {
   const { spec, json } = prepared
   const rid = await accept(deps, prepared, '')
-  if (rid === spec.rid) return sendJson(toQueuedJson(spec, json), reply.headers(runHeaders(spec)))
+  if (rid === spec.rid) return sendJson(toQueuedJson(spec, json), tellRun(reply, spec))
   reply.header('idempotent-replayed', 'true')
   return sendResponse(deps, await findResponse(deps, rid, spec.tenant), reply)
 }
 
 async function sendResponse(deps: ApiDeps, found: FoundRun, reply: FastifyReply): Promise<FastifyReply> {
   const { spec, end } = found.run
-  reply.headers(end === null ? runHeaders(spec) : endedHeaders(spec, end))
+  tellRun(reply, spec, end)
   return sendJson(await toResponseJson(deps, found), reply)
 }
 

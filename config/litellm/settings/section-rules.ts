@@ -12,7 +12,7 @@ const nothing = 'there is nothing here that it would change'
 const database = 'there is no database: runs are in Redis and in the archive'
 const redis = 'runs have a Redis of their own, which must never evict: set redis.url or REDIS_URL'
 const noCache = 'answers are not cached'
-const noCosts = 'costs are not counted'
+const noCosts = 'costs are what providers ask for, and are counted for tenants and not for end users'
 const elsewhere =
   'logs go to standard output and metrics to GET /metrics; this release sends them nowhere else'
 
@@ -81,7 +81,7 @@ export const litellmRules = toRules([
   [
     'ignored',
     noCosts,
-    'cost_discount_config cost_margin_config include_cost_in_streaming_usage disable_end_user_cost_tracking disable_end_user_cost_tracking_prometheus_only',
+    'cost_discount_config cost_margin_config disable_end_user_cost_tracking disable_end_user_cost_tracking_prometheus_only',
   ],
   [
     'ignored',
@@ -128,18 +128,13 @@ export const generalRules = toRules([
   ],
   [
     'ignored',
-    noCosts,
+    'each run has its cost in its record, and there are no other logs of spending',
     'store_prompts_in_spend_logs disable_spend_logs disable_spend_updates disable_error_logs maximum_spend_logs_retention_period maximum_spend_logs_retention_interval maximum_spend_logs_cleanup_cron proxy_batch_write_at proxy_batch_polling_interval proxy_budget_rescheduler_min_time proxy_budget_rescheduler_max_time disable_reset_budget spend_report_frequency',
   ],
   [
     'ignored',
     'these routes are not served',
     'pass_through_endpoints use_client_credentials_pass_through_routes',
-  ],
-  [
-    'ignored',
-    'clients send their key as Authorization: Bearer, x-api-key or api-key',
-    'litellm_key_header_name',
   ],
   [
     'ignored',

@@ -75,6 +75,11 @@ function litellmHandlers(context: ImportContext, native: Record<string, unknown>
       native.general = { ...(native.general as Tree | undefined), drop_unsupported_params: true }
       context.became(path, 'general.drop_unsupported_params')
     },
+    include_cost_in_streaming_usage(value, path) {
+      if (value !== true) return context.report('honoured', path, 'is off')
+      native.general = { ...(native.general as Tree | undefined), include_cost: true }
+      context.report('mapped', path, 'becomes general.include_cost: answers in one piece tell it, too')
+    },
     callbacks,
     success_callback: callbacks,
     failure_callback: callbacks,
@@ -100,6 +105,11 @@ function generalHandlers(context: ImportContext, native: Record<string, unknown>
       native.server = { body_limit_bytes: Math.round(megabytes * 1_048_576) }
       context.origins.set('server.body_limit_bytes', path)
       context.report('honoured', path, 'becomes server.body_limit_bytes')
+    },
+    litellm_key_header_name(value, path) {
+      native.general = { ...(native.general as Tree | undefined), key_header: value }
+      context.origins.set('general.key_header', path)
+      context.became(path, 'general.key_header')
     },
     global_max_parallel_requests(value, path) {
       native.general = { ...(native.general as Tree | undefined), parallel: toNumber(value) }
