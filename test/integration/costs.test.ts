@@ -153,6 +153,12 @@ describe('a stream', () => {
     expect(usage.output_tokens).toBe(5)
   })
 
+  test('of unified blocks has it in the event that ends it', async () => {
+    const { text } = await post('/v1/generate', { model: 'house', messages }, withCost)
+    const [, done = '{}'] = /^event: done\ndata: (.*)$/m.exec(text) ?? []
+    expect(JSON.parse(done)).toMatchObject({ tokens: { output: 5 }, cost: expect.any(Number) as number })
+  })
+
   test('that broke off may have been paid for, and nobody knows how much', async () => {
     const { response } = await post('/v1/chat/completions', { model: 'broken', messages, stream: true })
     const job = await jobOf(response)

@@ -138,3 +138,12 @@ describe.each([
     expect(json).toMatchObject(envelope)
   })
 })
+
+test('nothing of another gateway’s is there unless it is asked for', async () => {
+  for (const path of ['/models', '/model/info', '/v1/model/info', '/health/liveliness']) {
+    const { status } = await callApi(gateway().url + path, { headers: authorized })
+    expect(status, path).toBe(404)
+  }
+  const { headers } = await callApi(`${gateway().url}/v1/models`, { headers: authorized })
+  expect([...headers.keys()].filter((name) => name.startsWith('x-litellm-'))).toEqual([])
+})

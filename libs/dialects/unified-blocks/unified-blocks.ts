@@ -1,6 +1,5 @@
 import type { ErrorRecord } from '#libs/core'
 import type { ChatDialect } from '../dialect.ts'
-import { addCost } from '../add-cost.ts'
 import { collect, eventName, toFrames } from './collect.ts'
 import { createEncoder } from './encoder.ts'
 import { decodeRequest } from './request/decode-request.ts'
@@ -21,7 +20,8 @@ export const unifiedBlocks: ChatDialect = {
   streamEnd: '',
   collect,
   toFrames,
-  tellCost: (told, cost) => (told.startsWith('{"type":"done"') ? addCost(told, [], cost) : told),
+  // At the end, since a frame is known by how it begins.
+  tellCost: (told, cost) => (eventName(told) === 'done' ? `${told.slice(0, -1)},"cost":${cost}}` : told),
   errorBody: toErrorText,
 }
 
