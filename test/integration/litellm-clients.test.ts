@@ -18,6 +18,7 @@ const gateway = useGateway({
       { name: 'unpriced', targets: [{ provider: 'upstream', model: 'lorem?tokens=4' }] },
       { name: 'slow', targets: [{ provider: 'slow', model: 'lorem?ttft_ms=5000' }] },
       { name: 'nowhere', targets: [{ provider: 'nowhere', model: 'm' }] },
+      { name: 'helped', targets: [{ provider: 'nowhere', model: 'm' }], fallbacks: { default: ['house'] } },
       { name: 'secret', hidden: true, targets: [{ provider: 'upstream', model: 'lorem' }] },
     ],
   },
@@ -48,9 +49,21 @@ describe('the headers of LiteLLM', () => {
       'x-litellm-response-duration-ms': expect.stringMatching(/^\d+$/) as string,
       'x-litellm-overhead-duration-ms': expect.stringMatching(/^\d+$/) as string,
       'x-litellm-attempted-retries': '0',
+      'x-litellm-attempted-fallbacks': '0',
       'x-litellm-key-rpm-limit': '600',
       'x-litellm-key-tpm-limit': '90000',
     })
+    expect(Number(litellm['x-litellm-response-cost'])).toBeGreaterThan(0)
+  })
+
+  test('tell what it took to get an answer', async () => {
+    const { litellm } = await ask('/v1/chat/completions', { model: 'helped', messages })
+    expect(litellm).toMatchObject({
+      'x-litellm-model-group': 'helped',
+      'x-litellm-model-id': 'upstream/lorem?tokens=5',
+      'x-litellm-attempted-fallbacks': '1',
+    })
+    expect(Number(litellm['x-litellm-attempted-retries'])).toBeGreaterThan(0)
     expect(Number(litellm['x-litellm-response-cost'])).toBeGreaterThan(0)
   })
 
@@ -127,7 +140,13 @@ describe('the routes of LiteLLM', () => {
     expect((await ask('/model/info', undefined, {})).status).toBe(401)
     for (const path of ['/model/info', '/v1/model/info']) {
       const { data } = JSON.parse((await ask(path)).text) as { data: JsonObject[] }
-      expect(data.map((model) => model.model_name)).toEqual(['house', 'unpriced', 'slow', 'nowhere'])
+      expect(data.map((model) => model.model_name)).toEqual([
+        'house',
+        'unpriced',
+        'slow',
+        'nowhere',
+        'helped',
+      ])
       expect(data[0]).toEqual({
         model_name: 'house',
         litellm_params: { model: 'upstream/lorem?tokens=5' },

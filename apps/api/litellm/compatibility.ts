@@ -45,6 +45,7 @@ export function createCompatibility(config: Config): Compatibility | undefined {
         'x-litellm-model-group': /^[\x20-\x7E]+$/.test(spec.model) ? spec.model : undefined,
         'x-litellm-model-api-base': addresses.get(provider),
         'x-litellm-attempted-retries': opening && Math.max(0, opening.attempts - 1),
+        'x-litellm-attempted-fallbacks': opening && Number(opening.fallback !== undefined),
         ...(end !== undefined && toEndHeaders(spec, end)),
       })
     },
