@@ -1,9 +1,12 @@
 /**
- * Every key and channel that Millrace uses in Redis, beside those of BullMQ, which begin with `bullPrefix`.
+ * Every key and channel that Millrace uses in Redis, beside those of BullMQ, which begin with `bullPrefix` or
+ * `taskPrefix`.
  * Scripts that work on many runs at once build run keys from `runPrefix` and its neighbours themselves, so the
  * store must be one primary (with replicas or Sentinel), not a Redis Cluster.
  */
 export const bullPrefix = 'mr:q'
+/** The same for queues that are no provider's. */
+export const taskPrefix = 'mr:task'
 
 /** For scripts that build the keys of many runs: what `keys.run` puts first. */
 export const runPrefix = 'mr:run:'
@@ -62,6 +65,18 @@ export const keys = {
   callers: 'mr:callers',
   /** Hash: the calls to each target that run in one process, as the board counts them. */
   callsOf: (process: string) => callsPrefix + process,
+  /** String: a copy of a tenant's webhook endpoints, whose original is in the object store. */
+  webhookEndpoints: (tenant: string) => `mr:webhook:endpoints:${tenant}`,
+  /** String: who changes a tenant's webhook endpoints at the moment. */
+  webhookChange: (tenant: string) => `mr:webhook:change:${tenant}`,
+  /** String: what is to be told to one endpoint, and how that went. */
+  webhookDelivery: (id: string) => `mr:webhook:delivery:${id}`,
+  /** Sorted set: an endpoint's deliveries by the time they were begun, cut to the newest. */
+  webhookDeliveries: (endpointId: string) => `mr:webhook:deliveries:${endpointId}`,
+  /** Sorted set: deliveries of all endpoints that are not done with, by the time of their next attempt. */
+  webhooksPending: 'mr:webhook:pending',
+  /** String: since when an endpoint has taken nothing. */
+  webhookFailing: (endpointId: string) => `mr:webhook:failing:${endpointId}`,
 } as const
 
 /** What each channel says. A message may be lost: nothing rests on one alone. */
