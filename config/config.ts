@@ -22,6 +22,7 @@ export interface Config {
   /** What holds for models that do not say otherwise. */
   readonly modelDefaults: ModelDefaults
   readonly general: GeneralConfig
+  readonly webhooks: WebhooksConfig
   /** What the operator's file of prices says, which beats the built-in table. */
   readonly prices?: PriceFile | undefined
 }
@@ -127,6 +128,25 @@ export interface ProviderTimeouts {
   /** Between two pieces of one answer. */
   readonly idleMs: number
   readonly totalMs: number
+}
+
+/** How tenants' own servers are told of what has happened. */
+export interface WebhooksConfig {
+  readonly allowHttp: boolean
+  /** Whether this machine and its private networks may be called. */
+  readonly allowPrivate: boolean
+  readonly ports: readonly number[]
+  /** From each failed attempt to the next one; as many attempts follow the first as there are entries. */
+  readonly scheduleMs: readonly number[]
+  readonly timeoutMs: number
+  /** How long an endpoint may take nothing before it is disabled. */
+  readonly disableAfterMs: number
+  /** Deliveries at once to one endpoint, from each worker. */
+  readonly parallel: number
+  /** The newest deliveries of each endpoint that are kept, done with or not. */
+  readonly keptDeliveries: number
+  /** 32 bytes, hexadecimal or base64, that seal the signing secrets where they are kept. */
+  readonly encryptionKey?: string | undefined
 }
 
 export type Priority = 'interactive' | 'standard' | 'batch'

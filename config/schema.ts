@@ -83,6 +83,18 @@ const key = section({
   on_disconnect: onDisconnect.optional(),
 })
 
+const seconds = 1000
+const minutes = 60 * seconds
+const hours = 60 * minutes
+/** That of Standard Webhooks: ten attempts in some three days. */
+const standardSchedule = [
+  5 * seconds,
+  5 * minutes,
+  30 * minutes,
+  ...[2, 5, 10, 14, 20, 24].map((count) => count * hours),
+]
+const encryptionKey = /^(?:[0-9A-Fa-f]{64}|[A-Za-z0-9+/]{43}=)$/
+
 const timeouts = section({
   connect_ms: milliseconds.default(5000),
   first_byte_ms: milliseconds.default(120_000),
@@ -108,6 +120,24 @@ const provider = section({
   timeouts: timeouts.prefault({}),
 })
 
+const webhooks = section({
+  allow_http: boolean.default(false),
+  allow_private: boolean.default(false),
+  ports: z.array(number(1, 65_535)).min(1).default([443, 8443]),
+  schedule_ms: z.array(milliseconds).max(100).default(standardSchedule),
+  timeout_ms: number(1, 300_000).default(15_000),
+  disable_after_ms: milliseconds.default(432_000_000),
+  parallel: number(1, 1000).default(4),
+  kept_deliveries: number(1, 10_000_000).default(10_000),
+  encryption_key: z
+    .string()
+    .regex(
+      encryptionKey,
+      'must be 32 bytes as 64 hexadecimal digits or as base64; `openssl rand -hex 32` makes one',
+    )
+    .optional(),
+})
+
 const file = section({
   server: server.prefault({}),
   redis: redis.prefault({}),
@@ -120,6 +150,7 @@ const file = section({
   models: z.array(model).default([]),
   model_defaults: modelDefaults.prefault({}),
   general: general.prefault({}),
+  webhooks: webhooks.prefault({}),
   prices: text.optional(),
 })
 
@@ -142,9 +173,18 @@ const sections = [
   timeouts,
   providerKey,
   provider,
+  webhooks,
   ...routingSections,
 ]
-const secretKeys = new Set(['key', 'keys', 'value', 'url', 'access_key_id', 'secret_access_key'])
+const secretKeys = new Set([
+  'key',
+  'keys',
+  'value',
+  'url',
+  'access_key_id',
+  'secret_access_key',
+  'encryption_key',
+])
 
 /** The settings whose values are no secrets, and so may be shown with their line. */
 export const publicKeys: ReadonlySet<string> = new Set(

@@ -4,7 +4,7 @@ const censored = '[redacted]'
 const maxDepth = 3
 
 const secretFields =
-  'authorization proxy-authorization x-api-key api-key x-goog-api-key cookie set-cookie apiKey api_key key keys secret password'
+  'authorization proxy-authorization x-api-key api-key x-goog-api-key cookie set-cookie apiKey api_key key keys secret secrets signing_secret password'
 const contentFields = 'body messages input prompt contents instructions system'
 const hiddenFields = new Set(`${secretFields} ${contentFields}`.split(' '))
 

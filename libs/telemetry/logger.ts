@@ -42,7 +42,7 @@ export function createLogger({ level, name, destination }: CreateLoggerOptions):
 
 // Providers repeat a part of a rejected key in their messages, and pino repeats an error's message in `msg`.
 const keyLike =
-  /\b(?:(?:sk|pk|rk|gsk|xai|hf|nvapi)[-_]|AKIA|AIza|eyJ)[\w-]{8,}[\w.*-]*|(?<=\bBearer )[^\s"'\\]+/g
+  /\b(?:(?:sk|pk|rk|gsk|xai|hf|nvapi)[-_]|AKIA|AIza|eyJ)[\w-]{8,}[\w.*-]*|\bwhsec_[\w+/=]+|(?<=\bBearer )[^\s"'\\]+/g
 
 function scrubKeys(line: string): string {
   return line.replace(keyLike, '[redacted]')

@@ -158,6 +158,37 @@ export const metricList = {
     help: 'Runs that no worker could carry.',
     labels: ['provider'],
   },
+  webhookAttempts: {
+    type: 'counter',
+    name: 'millrace_webhook_attempts_total',
+    help: 'Attempts to deliver an event to an endpoint, by how they went.',
+    labels: ['outcome'],
+  },
+  webhookAge: {
+    type: 'histogram',
+    name: 'millrace_webhook_delivery_age_seconds',
+    help: 'From an event to its being taken by an endpoint.',
+    labels: [],
+    buckets: [...waitSeconds, 18_000, 86_400, 259_200],
+  },
+  webhookDropped: {
+    type: 'counter',
+    name: 'millrace_webhook_dropped_total',
+    help: 'Deliveries that were not done with and gave way to newer ones of their endpoint.',
+    labels: [],
+  },
+  webhookDepth: {
+    type: 'gauge',
+    name: 'millrace_webhook_queue_depth',
+    help: 'Deliveries that are not done with.',
+    labels: [],
+  },
+  webhookLateness: {
+    type: 'gauge',
+    name: 'millrace_webhook_lateness_seconds',
+    help: 'By how much the most overdue delivery is late.',
+    labels: [],
+  },
   collectErrors: {
     type: 'counter',
     name: 'millrace_collect_errors_total',

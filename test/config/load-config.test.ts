@@ -107,6 +107,16 @@ describe('a file', () => {
       ],
       modelDefaults: {},
       general: { directTargets: true, dropUnsupportedParams: false, includeCost: false, maxWaitMs: 60_000 },
+      webhooks: {
+        allowHttp: false,
+        allowPrivate: false,
+        ports: [443, 8443],
+        scheduleMs: [5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400].map((s) => s * 1000),
+        timeoutMs: 15_000,
+        disableAfterMs: 432_000_000,
+        parallel: 4,
+        keptDeliveries: 10_000,
+      },
     })
   })
 

@@ -91,6 +91,7 @@ describe('the logger', () => {
     'Incorrect API key provided: sk-proj-abcdefgh1234****wxyz.',
     'Bad header: Bearer abcdefgh1234',
     'API key AIzaSyabcdefgh1234 is not valid',
+    'the secret whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD/abcdefgh1234= is void',
   ])('scrubs keys that a provider repeats: %s', (message) => {
     const { logger, lines } = captureLogger()
     logger.error({ err: new GatewayError('upstream_auth_failed', message) })

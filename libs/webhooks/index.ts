@@ -1,0 +1,6 @@
+export type { AttemptOutcome } from './deliveries/deliver.ts'
+export type { Delivery } from './deliveries/delivery.ts'
+export type { EndpointChange, EndpointSettings, WebhookEndpoint } from './endpoints/endpoint.ts'
+export { eventTypes, isEventType, type EventType, type WebhookEvent } from './event.ts'
+export { createWebhooks, webhookQueue, type Webhooks } from './webhooks.ts'
+export type { WebhookSettings, WebhooksOptions } from './webhooks.ts'
