@@ -17,6 +17,7 @@ import { createArchive, createRedisRunStore, type Archive, type RunStore } from 
 import { openObjectStore } from '#libs/storage'
 import { createReaders, createRedisStreamLog, type Readers, type StreamLog } from '#libs/streams'
 import { createMetrics, type Logger, type Metrics } from '#libs/telemetry'
+import { createWebhooks, type Webhooks } from '#libs/webhooks'
 import { createAdmission, type Admission } from './admission.ts'
 import { createAuthenticate, type Authenticate } from './authenticate.ts'
 import { createOpenStreams, type OpenStreams } from './open-streams.ts'
@@ -38,6 +39,7 @@ export interface ApiDeps {
   prices: PriceList
   admission: Admission
   openStreams: OpenStreams
+  webhooks: Webhooks
   /** True once the process was told to stop: nothing new is accepted. */
   isDraining: boolean
   close(): Promise<void>
@@ -70,6 +72,7 @@ export async function createApiDeps({ config, redisUrl, logger }: ApiOptions): P
     ),
   })
   const health = await watchHealth(config, { redis, subscriber, onError })
+  const webhooks = createWebhooks({ redis, jobs, objects, settings: config.webhooks, onError })
   const { outboxLimitMs } = config.server
   const admission = createAdmission({ redis, store, outboxLimitMs, metrics, onError })
   return {
@@ -92,6 +95,7 @@ export async function createApiDeps({ config, redisUrl, logger }: ApiOptions): P
     prices: await createPriceList(config, { tableName: (type) => findProviderSpec(type)?.pricesName }),
     admission,
     openStreams,
+    webhooks,
     isDraining: false,
     async close() {
       await health.close()
@@ -99,6 +103,7 @@ export async function createApiDeps({ config, redisUrl, logger }: ApiOptions): P
       openStreams.close()
       readers.close()
       for (const queue of queues.values()) await queue.close()
+      await webhooks.close()
       await objects.close()
       subscriber.disconnect()
       jobs.disconnect()

@@ -14,11 +14,20 @@ import { jobs } from './routes/jobs.ts'
 import { models } from './routes/models.ts'
 import { openaiEndpoints, reranking } from './routes/openai-endpoints.ts'
 import { responses } from './routes/responses.ts'
+import { webhookEndpoints } from './routes/webhook-endpoints.ts'
 
 /** Routes with paths of their own, below whatever prefix they are put. */
 type Routes = (scope: FastifyInstance, deps: ApiDeps) => void
 
-const openai: readonly Routes[] = [chatCompletions, responses, openaiEndpoints, audio, files, models]
+const openai: readonly Routes[] = [
+  chatCompletions,
+  responses,
+  openaiEndpoints,
+  audio,
+  files,
+  models,
+  webhookEndpoints,
+]
 
 /**
  * Where the routes are: all of them below `/v1`, and each vendor's also below its own name, with the paths behind it

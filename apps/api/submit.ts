@@ -59,6 +59,7 @@ export function prepare(deps: ApiDeps, submission: Submission): Prepared {
     // Somebody waits for what was not handed in for later.
     lane:
       readLane(headers['x-millrace-priority']) ?? caller.lane ?? (background ? 'standard' : 'interactive'),
+    ...(background && { background }),
     onDisconnect:
       readOnDisconnect(headers['x-millrace-on-disconnect']) ?? defaultOnDisconnect(deps, caller, summary),
     ...modelPolicy(deps, summary),

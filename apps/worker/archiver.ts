@@ -1,13 +1,15 @@
 import type { RunId } from '#libs/core'
 import type { Archive, ArchiveRecord, FinishedRun, RunStore } from '#libs/runs'
 import type { Logger } from '#libs/telemetry'
+import type { WebhookEvent } from '#libs/webhooks'
+import { toEvents } from './announce.ts'
 import { insist } from './insist.ts'
 
 /**
  * Carries finished runs from the outbox to the archive. The worker that ended a run still has all of it in memory
  * and offers it here, so that the common way reads nothing back; what nobody offered, because its worker died or
  * the archive was away, is recovered from Redis by the sweeper. Either way the outbox forgets a run only when an
- * object holds it.
+ * object holds it, and when webhooks know of its end.
  */
 export interface Archiver {
   offer(finished: FinishedRun): void
@@ -24,6 +26,8 @@ export interface Archiver {
 export interface ArchiverOptions {
   archive: Archive
   store: RunStore
+  /** Tells webhooks; may be called again with the same events. */
+  publish: (events: readonly WebhookEvent[]) => Promise<void>
   logger: Logger
 }
 
@@ -76,9 +80,9 @@ export function createArchiver(options: ArchiverOptions): Archiver {
         (error) => options.logger.warn({ err: error }, 'an answer waits for the archive'),
       ),
     settle: (finished) =>
-      settle(options, [toRecord(finished)]).catch((error: unknown) =>
-        options.logger.warn({ err: error }, 'settling failed, will be retried'),
-      ),
+      announce(options, [finished])
+        .then((told) => (told.size === 0 ? undefined : settle(options, [toRecord(finished)])))
+        .catch((error: unknown) => options.logger.warn({ err: error }, 'settling failed, will be retried')),
     async recover(rids) {
       const { runs, unwanted } = await options.store.finished(rids)
       if (runs.length > 0) await writeBatch(options, runs)
@@ -93,6 +97,8 @@ export function createArchiver(options: ArchiverOptions): Archiver {
 
 async function writeBatch(options: ArchiverOptions, batch: FinishedRun[]): Promise<void> {
   const { archive, logger } = options
+  // Before the archive: a store that is away holds up no news.
+  const told = await announce(options, batch)
   const records = batch.map(toRecord)
   const { stored, failed } = await archive.write(records)
   for (const { rids, error } of failed)
@@ -100,8 +106,24 @@ async function writeBatch(options: ArchiverOptions, batch: FinishedRun[]): Promi
   const isStored = new Set(stored)
   await settle(
     options,
-    records.filter(({ rid }) => isStored.has(rid)),
+    records.filter(({ rid }) => isStored.has(rid) && told.has(rid)),
   )
+}
+
+/** Tells webhooks how these runs have ended; gives those of which they know, or need not know. */
+async function announce({ publish, logger }: ArchiverOptions, batch: FinishedRun[]): Promise<Set<RunId>> {
+  const told = new Set(batch.map(({ run }) => run.spec.rid))
+  const events = batch.flatMap(toEvents)
+  const publishOf = async ([tenant, own]: [string, WebhookEvent[]]): Promise<void> => {
+    try {
+      await publish(own)
+    } catch (error) {
+      logger.warn({ err: error, tenant, events: own.length }, 'webhooks could not be told, will be retried')
+      for (const { data } of own) told.delete(data.id)
+    }
+  }
+  await Promise.all([...Map.groupBy(events, ({ tenant }) => tenant)].map(publishOf))
+  return told
 }
 
 function toRecord(finished: FinishedRun): ArchiveRecord {

@@ -8,9 +8,10 @@ import { connectProvider, findProviderSpec, type ConnectedProvider, type Provide
 import { connectRedis, keys, withLock, type Redis } from '#libs/redis'
 import { createBreakerSettings, createHealth, type Health } from '#libs/routing'
 import { createArchive, createRedisRunStore, type Archive, type RunStore } from '#libs/runs'
-import { openObjectStore } from '#libs/storage'
+import { openObjectStore, type ObjectStore } from '#libs/storage'
 import { createRedisStreamLog, type StreamLog } from '#libs/streams'
 import { createMetrics, type Logger, type Metrics } from '#libs/telemetry'
+import { createWebhooks, type Webhooks } from '#libs/webhooks'
 import { createAppendPump, type AppendPump } from './append-pump.ts'
 import { createArchiver, type Archiver } from './archiver.ts'
 import { createHeldRuns, type HeldRuns } from './held-runs.ts'
@@ -37,6 +38,7 @@ export interface WorkerDeps {
   spool: Spool
   archiver: Archiver
   prices: PriceList
+  webhooks: Webhooks
   /** Those whose jobs this worker takes. */
   providers: ReadonlyMap<string, WorkerProvider>
   /** Of every provider, since a run may go on at any. */
@@ -60,21 +62,11 @@ export interface WorkerOptions {
 
 /** Connects everything that a worker needs. Throws what can't be reached; the process is then to end. */
 export async function createWorkerDeps({ config, only, logger }: WorkerOptions): Promise<WorkerDeps> {
-  const redisUrl = config.redis.url
-  if (redisUrl === undefined) {
-    throw new Error(
-      'No Redis is configured. Set REDIS_URL or redis.url, or use `npm start`, which brings its own.',
-    )
-  }
-  const unknown = only?.find((name) => !config.providers.some((provider) => provider.name === name))
-  if (unknown !== undefined) throw new Error(`--providers names ${unknown}, which is not configured.`)
+  const redisUrl = checkOptions(config, only)
   const onError = (error: Error): void => logger.warn({ err: error }, 'redis connection trouble')
   const objects = await openObjectStore(config.storage)
-  const [kernel, jobs, subscriber] = await Promise.all([
-    connectRedis(redisUrl, 'worker', { onError }),
-    connectRedis(redisUrl, 'jobs', { onError }),
-    connectRedis(redisUrl, 'subscriber', { onError }),
-  ])
+  const redis = await connectAll(redisUrl, onError)
+  const { kernel, jobs, subscriber } = redis
   const metrics = createMetrics({
     tenants: new Set(config.keys.map(({ tenant }) => tenant)).add('default'),
     models: knownModels(config),
@@ -87,7 +79,8 @@ export async function createWorkerDeps({ config, only, logger }: WorkerOptions):
     store: objects,
     exclusively: (tenant, act) => withLock(kernel, keys.erasing(tenant), act),
   })
-  const archiver = createArchiver({ archive, store, logger })
+  const webhooks = openWebhooks({ config, redis, objects, metrics, logger })
+  const archiver = createArchiver({ archive, store, publish: webhooks.publish, logger })
   const served = config.providers.filter(({ name }) => only === undefined || only.includes(name))
   const providers = new Map(served.map((provider) => [provider.name, toWorkerProvider(provider)]))
   const queues = new Map(config.providers.map(({ name }) => [name, createBullmqQueue(name, jobs)]))
@@ -102,22 +95,24 @@ export async function createWorkerDeps({ config, only, logger }: WorkerOptions):
     spool: createSpool(join(config.dataDir, 'spool')),
     archiver,
     prices: await createPriceList(config, { tableName: (type) => findProviderSpec(type)?.pricesName }),
+    webhooks,
     providers,
     queues,
     health,
     routes: createRoutes(config, health),
     runMetrics: createRunMetrics(metrics),
     metrics,
-    redis: { kernel, jobs, subscriber },
+    redis,
     async close() {
       await archiver.close()
       await health.close()
+      await webhooks.close()
       pump.close()
       held.close()
       for (const queue of queues.values()) await queue.close()
       for (const { connected } of providers.values()) await connected?.close()
       await objects.close()
-      for (const redis of [kernel, jobs, subscriber]) redis.disconnect()
+      for (const connection of Object.values(redis)) connection.disconnect()
     },
   }
 }
@@ -134,6 +129,49 @@ function watchHealth(
     keysOf: (provider) => keyCounts.get(provider) ?? 0,
     onOpened: ({ provider, model }) => metrics.circuitOpened({ provider, model }).inc(),
     onError: (error) => onError(GatewayError.from(error)),
+  })
+}
+
+/** Gives the address of Redis. */
+function checkOptions(config: Config, only: WorkerOptions['only']): string {
+  const redisUrl = config.redis.url
+  if (redisUrl === undefined) {
+    throw new Error(
+      'No Redis is configured. Set REDIS_URL or redis.url, or use `npm start`, which brings its own.',
+    )
+  }
+  const unknown = only?.find((name) => !config.providers.some((provider) => provider.name === name))
+  if (unknown !== undefined) throw new Error(`--providers names ${unknown}, which is not configured.`)
+  return redisUrl
+}
+
+async function connectAll(url: string, onError: (error: Error) => void): Promise<WorkerDeps['redis']> {
+  const [kernel, jobs, subscriber] = await Promise.all([
+    connectRedis(url, 'worker', { onError }),
+    connectRedis(url, 'jobs', { onError }),
+    connectRedis(url, 'subscriber', { onError }),
+  ])
+  return { kernel, jobs, subscriber }
+}
+
+function openWebhooks({
+  config,
+  redis,
+  objects,
+  metrics,
+  logger,
+}: Pick<WorkerDeps, 'redis' | 'metrics' | 'logger'> & { config: Config; objects: ObjectStore }): Webhooks {
+  return createWebhooks({
+    redis: redis.kernel,
+    jobs: redis.jobs,
+    objects,
+    settings: config.webhooks,
+    onError: (error) => logger.error({ err: error }, 'webhook trouble'),
+    onAttempt(outcome, ageMs) {
+      metrics.webhookAttempts({ outcome }).inc()
+      if (outcome === 'delivered') metrics.webhookAge({}).observe(ageMs / 1000)
+    },
+    onDropped: (count) => metrics.webhookDropped({}).inc(count),
   })
 }
 

@@ -13,8 +13,8 @@ const archivedWithinMs = 5_000
 
 /**
  * Looks after what a dead process left behind: runs whose worker is silent are salvaged, accepted runs without a
- * job get one, ended runs that nobody archived are archived. Every worker sweeps; the scripts behind it let two
- * of them meet without harm.
+ * job get one, ended runs that nobody archived are archived, deliveries without a task get one. Every worker sweeps;
+ * the scripts behind it let two of them meet without harm.
  */
 export function startSweeper(deps: WorkerDeps): { close(): Promise<void> } {
   let sweep: Promise<void> | undefined
@@ -35,6 +35,7 @@ async function sweepOnce(deps: WorkerDeps): Promise<void> {
   await salvageAbandoned(deps)
   await enqueueForgotten(deps)
   await deps.archiver.recover(await deps.store.unarchived(archivedWithinMs, mostPerSweep))
+  await deps.webhooks.recover()
 }
 
 async function salvageAbandoned(deps: WorkerDeps): Promise<void> {

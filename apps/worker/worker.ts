@@ -1,6 +1,7 @@
 import type { RunId } from '#libs/core'
-import { createBullmqWorker } from '#libs/jobs'
+import { createBullmqWorker, createTaskWorker } from '#libs/jobs'
 import { channels } from '#libs/redis'
+import { webhookQueue } from '#libs/webhooks'
 import { startDeadlineWatch } from './deadlines.ts'
 import { createWorkerDeps, type WorkerDeps, type WorkerOptions } from './deps.ts'
 import { settleSpool } from './end-run.ts'
@@ -21,6 +22,9 @@ export interface StartOptions extends WorkerOptions {
   /** Where `/metrics` and `/healthz` are shown; nowhere if undefined. */
   metricsPort?: number | undefined
 }
+
+/** To all endpoints together; to each of them at once there is a smaller bound. */
+const deliveriesAtOnce = 128
 
 /** Serves the queues of the configured providers until it is stopped. */
 export async function startWorker({ metricsPort, ...options }: StartOptions): Promise<RunningWorker> {
@@ -43,6 +47,13 @@ export async function startWorker({ metricsPort, ...options }: StartOptions): Pr
       onError: (error) => logger.warn({ err: error, provider: provider.config.name }, 'queue trouble'),
     }),
   )
+  const deliverer = createTaskWorker({
+    name: webhookQueue,
+    redis: redis.jobs,
+    concurrency: deliveriesAtOnce,
+    process: deps.webhooks.deliver,
+    onError: (error) => logger.warn({ err: error }, 'a webhook delivery is in trouble'),
+  })
   const sweeper = startSweeper(deps)
   const deadlines = startDeadlineWatch(deps)
   publishGauges(deps)
@@ -56,7 +67,7 @@ export async function startWorker({ metricsPort, ...options }: StartOptions): Pr
     async stop(drainMs) {
       held.isDraining = true
       const limit = setTimeout(() => held.stopAll('drained'), drainMs)
-      await Promise.all(workers.map((worker) => worker.close()))
+      await Promise.all([...workers.map((worker) => worker.close()), deliverer.close(drainMs)])
       clearTimeout(limit)
       await Promise.all([sweeper.close(), deadlines.close()])
       health?.close()
@@ -65,7 +76,7 @@ export async function startWorker({ metricsPort, ...options }: StartOptions): Pr
   }
 }
 
-function publishGauges({ metrics, store, providers }: WorkerDeps): void {
+function publishGauges({ metrics, store, providers, webhooks }: WorkerDeps): void {
   metrics.beforeScrape(async () => {
     for (const provider of providers.keys()) {
       const { count, oldestAgeMs } = await store.waiting(provider)
@@ -75,5 +86,8 @@ function publishGauges({ metrics, store, providers }: WorkerDeps): void {
     const { count, oldestAgeMs } = await store.outbox()
     metrics.outboxRuns({}).set(count)
     metrics.archiveLag({}).set(oldestAgeMs / 1000)
+    const backlog = await webhooks.deliveries.backlog()
+    metrics.webhookDepth({}).set(backlog.count)
+    metrics.webhookLateness({}).set(backlog.latenessMs / 1000)
   })
 }

@@ -51,6 +51,8 @@ export interface RunSpec {
   store: boolean
   metadata: Record<string, string>
   lane: Lane
+  /** It was handed in for later, so webhooks are told of its end. */
+  background?: true
   onDisconnect: 'continue' | 'cancel'
   /** Absent: a run whose worker died after the call, and before the first frame, fails. */
   onWorkerLoss?: 'fail' | 'retry_once'

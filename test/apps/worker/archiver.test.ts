@@ -37,7 +37,12 @@ function open(eraseFails = false) {
   return {
     store,
     archive,
-    archiver: createArchiver({ archive: eraseFails ? { ...archive, erase } : archive, store, logger }),
+    archiver: createArchiver({
+      archive: eraseFails ? { ...archive, erase } : archive,
+      store,
+      publish: async () => undefined,
+      logger,
+    }),
   }
 }
 
