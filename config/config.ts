@@ -46,6 +46,27 @@ export interface ServerConfig {
   readonly outboxLimitMs: number
   /** How long a stream's connection may take nothing before it is closed. */
   readonly stuckReaderMs: number
+  readonly websocket: WebsocketConfig
+}
+
+/** What one WebSocket, one tenant and all of them together may ask of an API process. */
+export interface WebsocketConfig {
+  /** The origins whose pages may connect, or `*`. Clients that are no browsers send none, and need none. */
+  readonly allowedOrigins: readonly string[]
+  /** How long a socket may stay open without a key. */
+  readonly authTimeoutMs: number
+  readonly maxMessageBytes: number
+  readonly maxMessagesPerSecond: number
+  /** Over all tenants, of this process. */
+  readonly maxConnections: number
+  /** Of one tenant, of this process; those that have not shown a key yet count as one tenant. */
+  readonly maxTenantConnections: number
+  /** Runs that one connection may follow at once. */
+  readonly maxStreams: number
+  /** What one connection may leave to be held: requests that wait for their turn, and likewise answers that it does not read. */
+  readonly maxBufferedBytes: number
+  /** A peer that was silent for two of these is taken for dead. */
+  readonly pingIntervalMs: number
 }
 
 export interface RedisConfig {

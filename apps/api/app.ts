@@ -1,15 +1,23 @@
 import { isUtf8 } from 'node:buffer'
 import Fastify, { type FastifyInstance, type FastifyRequest } from 'fastify'
-import { createRequestIds, type ErrorCode, GatewayError, maxJsonDepth } from '#libs/core'
+import { createRequestIds, GatewayError } from '#libs/core'
 import type { Caller } from './authenticate.ts'
 import type { ApiDeps } from './deps.ts'
-import { answerUnreadable, sendError, toGatewayError } from './error-handler.ts'
+import { answerUnreadable, logFailure, sendError, toGatewayError } from './error-handler.ts'
 import { createCompatibility, type Compatibility } from './litellm/compatibility.ts'
 import { mountRoutes } from './mounts.ts'
+import { observeRequest } from './observe-request.ts'
+import { createJsonReader, type ReadJson } from './read-json.ts'
 import { dialectOf } from './request-dialect.ts'
 import { health } from './routes/health.ts'
+import { isUpgrade, routeUpgrades } from './websocket/upgrade.ts'
 
 declare module 'fastify' {
+  interface FastifyInstance {
+    readJson: ReadJson
+    /** How answers look for clients of another gateway, if the configuration asks for it. */
+    compatibility: Compatibility | undefined
+  }
   interface FastifyRequest {
     /** Who calls; set before any handler runs that needs a key. */
     caller: Caller
@@ -17,16 +25,7 @@ declare module 'fastify' {
     bodyText: string
     startedAtMs: number
   }
-  interface FastifyInstance {
-    /** How answers look for clients of another gateway, if the configuration asks for it. */
-    compatibility: Compatibility | undefined
-  }
 }
-
-const deepestJson = 64
-/** What an operator wants to hear of; all else is the client's, the provider's or the clock's doing. */
-const gatewayFailures: ReadonlySet<ErrorCode> = new Set(['internal_error', 'overloaded'])
-const notJson = 'The body is not valid JSON, or has a key such as "__proto__", which is not let in.'
 
 /** The HTTP face, without a port: `listen` or `inject` it. Closing it leaves `deps` open. */
 export function createApp(deps: ApiDeps): FastifyInstance {
@@ -36,6 +35,7 @@ export function createApp(deps: ApiDeps): FastifyInstance {
     // Fastify's own default waits for a slow sender for ever.
     requestTimeout: 30_000,
     genReqId: createRequestIds(),
+    http: { shouldUpgradeCallback: isUpgrade },
     // Room for the longest name of a model; ids are shorter.
     routerOptions: { maxParamLength: 512 },
     forceCloseConnections: 'idle',
@@ -45,18 +45,14 @@ export function createApp(deps: ApiDeps): FastifyInstance {
     },
   })
   app.decorate('compatibility', createCompatibility(deps.config))
+  app.decorate('readJson', createJsonReader(app))
   app.decorateRequest('caller')
   app.decorateRequest('bodyText', '')
   app.decorateRequest('startedAtMs', 0)
   readJsonAsText(app)
   app.setErrorHandler((thrown, request, reply) => {
     const error = toGatewayError(thrown)
-    if (gatewayFailures.has(error.code)) {
-      deps.logger.error(
-        { err: error, requestId: request.id, path: request.routeOptions.url },
-        'request failed',
-      )
-    }
+    logFailure(deps.logger, error, { requestId: request.id, path: request.routeOptions.url })
     return sendError(reply, error)
   })
   app.setNotFoundHandler((request, reply) => {
@@ -76,6 +72,7 @@ export function createApp(deps: ApiDeps): FastifyInstance {
       reply.header('x-client-request-id', named)
   })
   observeRequests(app, deps)
+  routeUpgrades(app, deps)
   health(app, deps)
   mountRoutes(app, deps)
   return app
@@ -86,7 +83,6 @@ export function createApp(deps: ApiDeps): FastifyInstance {
  * An empty body is no body, since some clients declare JSON on every request.
  */
 function readJsonAsText(app: FastifyInstance): void {
-  const parse = app.getDefaultJsonParser('error', 'error')
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body: Buffer, done) => {
     if (body.length === 0) return done(null)
@@ -95,27 +91,25 @@ function readJsonAsText(app: FastifyInstance): void {
     }
     if (!isUtf8(body)) return done(new GatewayError('invalid_json', 'The body is not valid UTF-8.'))
     const text = body.toString()
-    if (maxJsonDepth(text, deepestJson) > deepestJson) {
-      return done(
-        new GatewayError('invalid_request', `The body is nested deeper than ${deepestJson} levels.`),
-      )
-    }
     request.bodyText = text.charCodeAt(0) === 0xfeff ? text.slice(1) : text
-    void parse(request, request.bodyText, (error, value: unknown) => {
-      if (error === null) return done(null, value)
-      done(new GatewayError('invalid_json', notJson, { cause: error }))
-    })
+    let value: unknown
+    try {
+      value = app.readJson(request.bodyText)
+    } catch (error) {
+      return done(GatewayError.from(error))
+    }
+    done(null, value)
   })
 }
 
 function observeRequests(app: FastifyInstance, { metrics }: ApiDeps): void {
   app.addHook('onResponse', async (request, reply) => {
-    const endpoint = request.routeOptions.url ?? 'none'
-    const tenant = (request.caller as Caller | undefined)?.tenant ?? 'none'
-    const { statusCode } = reply.raw
-    const outcome = statusCode < 400 ? 'ok' : 'error'
-    metrics.requests({ endpoint, tenant, status: `${Math.floor(statusCode / 100)}xx`, outcome }).inc()
-    metrics.requestDuration({ endpoint }).observe((performance.now() - request.startedAtMs) / 1000)
+    observeRequest(metrics, {
+      endpoint: request.routeOptions.url ?? 'none',
+      tenant: (request.caller as Caller | undefined)?.tenant ?? 'none',
+      status: reply.raw.statusCode,
+      startedAtMs: request.startedAtMs,
+    })
   })
 }
 

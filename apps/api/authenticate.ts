@@ -39,10 +39,14 @@ export function createAuthenticate(keys: readonly KeyConfig[], keyHeader?: strin
   }
 }
 
+/** How OpenAI's clients send a key from a browser, which lets a page choose nothing else of a WebSocket's request. */
+export const keyProtocol = 'openai-insecure-api-key.'
+
 /** Each SDK has its own header for the key; the last is that of Azure's API Management. */
 const sdkHeaders = ['x-api-key', 'api-key', 'x-goog-api-key', 'ocp-apim-subscription-key']
 
-function readKey(headers: IncomingHttpHeaders, keyHeader: string | undefined): string | undefined {
+/** The key that a request shows, if it does; `keyHeader` is looked into first. */
+export function readKey(headers: IncomingHttpHeaders, keyHeader: string | undefined): string | undefined {
   const read = (name: string): string | undefined => {
     const value = headers[name]
     return typeof value === 'string' && value !== '' ? value : undefined
@@ -51,7 +55,11 @@ function readKey(headers: IncomingHttpHeaders, keyHeader: string | undefined): s
   const meant = (keyHeader && read(keyHeader)) ?? read('x-litellm-api-key')
   if (meant !== undefined) return meant.replace(/^Bearer +/i, '')
   const bearer = /^Bearer +(\S+)$/i.exec(headers.authorization ?? '')?.[1]
-  return bearer ?? sdkHeaders.map(read).find((value) => value !== undefined)
+  if (bearer !== undefined) return bearer
+  const key = sdkHeaders.map(read).find((value) => value !== undefined)
+  if (key !== undefined) return key
+  const protocols = headers['sec-websocket-protocol']?.split(',').map((protocol) => protocol.trim())
+  return protocols?.find((protocol) => protocol.startsWith(keyProtocol))?.slice(keyProtocol.length)
 }
 
 function digest(key: string): string {

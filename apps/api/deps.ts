@@ -21,6 +21,7 @@ import { createWebhooks, type Webhooks } from '#libs/webhooks'
 import { createAdmission, type Admission } from './admission.ts'
 import { createAuthenticate, type Authenticate } from './authenticate.ts'
 import { createOpenStreams, type OpenStreams } from './open-streams.ts'
+import { createSockets, type Sockets } from './websocket/sockets.ts'
 
 export interface ApiDeps {
   config: Config
@@ -40,6 +41,7 @@ export interface ApiDeps {
   admission: Admission
   openStreams: OpenStreams
   webhooks: Webhooks
+  sockets: Sockets
   /** True once the process was told to stop: nothing new is accepted. */
   isDraining: boolean
   close(): Promise<void>
@@ -73,7 +75,7 @@ export async function createApiDeps({ config, redisUrl, logger }: ApiOptions): P
   })
   const health = await watchHealth(config, { redis, subscriber, onError })
   const webhooks = createWebhooks({ redis, jobs, objects, settings: config.webhooks, onError })
-  const { outboxLimitMs } = config.server
+  const { outboxLimitMs, stuckReaderMs, websocket } = config.server
   const admission = createAdmission({ redis, store, outboxLimitMs, metrics, onError })
   return {
     config,
@@ -96,6 +98,7 @@ export async function createApiDeps({ config, redisUrl, logger }: ApiOptions): P
     admission,
     openStreams,
     webhooks,
+    sockets: createSockets({ limits: { ...websocket, stuckReaderMs }, openStreams, metrics }),
     isDraining: false,
     async close() {
       await health.close()

@@ -3,6 +3,7 @@ import type { Socket } from 'node:net'
 import type { FastifyReply } from 'fastify'
 import { GatewayError, type ErrorCode } from '#libs/core'
 import { openaiChat, type Dialect } from '#libs/dialects'
+import type { Logger } from '#libs/telemetry'
 import { mayTakeLong } from './long-uploads.ts'
 import { dialectOf } from './request-dialect.ts'
 
@@ -27,6 +28,18 @@ export function sendError(
     .code(reply.server.compatibility?.status(record) ?? dialect.errorStatus?.(record) ?? error.status)
     .type('application/json; charset=utf-8')
     .send(dialect.errorBody(record))
+}
+
+/** What an operator wants to hear of; all else is the client's, the provider's or the clock's doing. */
+const gatewayFailures: ReadonlySet<ErrorCode> = new Set(['internal_error', 'overloaded'])
+
+/** Logs an error that was answered, if it is of our own making. */
+export function logFailure(
+  logger: Logger,
+  error: GatewayError,
+  request: { requestId: string; path: string | undefined },
+): void {
+  if (gatewayFailures.has(error.code)) logger.error({ err: error, ...request }, 'request failed')
 }
 
 /** Answers on a connection that sent what is no HTTP, or too much or too little of it, and closes it. */

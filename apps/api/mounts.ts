@@ -13,6 +13,8 @@ import { generate } from './routes/generate.ts'
 import { jobs } from './routes/jobs.ts'
 import { models } from './routes/models.ts'
 import { openaiEndpoints, reranking } from './routes/openai-endpoints.ts'
+import { blocksSocket } from './routes/blocks-socket.ts'
+import { responsesSocket } from './routes/responses-socket.ts'
 import { responses } from './routes/responses.ts'
 import { webhookEndpoints } from './routes/webhook-endpoints.ts'
 
@@ -22,6 +24,7 @@ type Routes = (scope: FastifyInstance, deps: ApiDeps) => void
 const openai: readonly Routes[] = [
   chatCompletions,
   responses,
+  responsesSocket,
   openaiEndpoints,
   audio,
   files,
@@ -57,7 +60,7 @@ const googleMounts: Readonly<Record<string, readonly Routes[]>> = {
   '/genai/v1beta': [geminiModels, geminiSlashModels, models],
 }
 
-/** Puts every dialect's routes below its prefixes; each of them asks for a key first. */
+/** Puts every dialect's routes below its prefixes; each of them asks for a key before all else. */
 export function mountRoutes(app: FastifyInstance, deps: ApiDeps): void {
   mount(app, deps, mounts, ({ headers }) => headers)
   if (deps.config.general.compat !== undefined) {
@@ -68,6 +71,8 @@ export function mountRoutes(app: FastifyInstance, deps: ApiDeps): void {
     const { key } = query as Record<string, unknown>
     return typeof key === 'string' ? { 'x-goog-api-key': key, ...headers } : headers
   })
+  // A browser's key comes with its first message.
+  app.register(async (scope) => blocksSocket(scope, deps), { prefix: '/v1' })
 }
 
 function mount(

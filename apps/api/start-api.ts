@@ -35,7 +35,11 @@ export async function startApi(config: Config, logger: Logger): Promise<RunningA
       url,
       async stop(drainMs) {
         deps.isDraining = true
-        const limit = setTimeout(() => app.server.closeAllConnections(), drainMs)
+        deps.sockets.drain()
+        const limit = setTimeout(() => {
+          app.server.closeAllConnections()
+          deps.sockets.close()
+        }, drainMs)
         // A connection whose answer has just ended waits for its client's next request, which will not be taken.
         const sweep = setInterval(() => app.server.closeIdleConnections(), 100)
         await app.close()

@@ -132,6 +132,12 @@ export function setTopLevelFields(
   ])
 }
 
+/** The object's text without its members of these names, and without the space between the others. */
+export function dropTopLevelFields(json: string, names: readonly string[]): string | undefined {
+  const kept = findTopLevelFields(json)?.filter(({ name }) => !names.includes(name))
+  return kept && `{${kept.map(({ keyStart, end }) => json.slice(keyStart, end)).join(',')}}`
+}
+
 /** The index after the closing quote, -1 if there is none. `at` is the opening quote. */
 function endOfString(json: string, at: number): number {
   let end = json.indexOf('"', at + 1)

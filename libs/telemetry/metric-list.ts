@@ -134,6 +134,18 @@ export const metricList = {
     help: 'Readers that came back with a cursor.',
     labels: [],
   },
+  websocketConnections: {
+    type: 'gauge',
+    name: 'millrace_websocket_connections',
+    help: 'WebSockets that are open in this process.',
+    labels: [],
+  },
+  websocketCloses: {
+    type: 'counter',
+    name: 'millrace_websocket_closes_total',
+    help: 'WebSockets that were closed, by reason.',
+    labels: ['reason'],
+  },
   outboxRuns: {
     type: 'gauge',
     name: 'millrace_outbox_runs',

@@ -24,6 +24,7 @@ export function health(app: FastifyInstance, deps: ApiDeps): void {
   app.get('/metrics', async (_request, reply) => {
     deps.metrics.streamSubscribers({}).set(deps.readers.count)
     showCircuits(deps)
+    deps.metrics.websocketConnections({}).set(deps.sockets.count)
     return reply.type(deps.metrics.contentType).send(await deps.metrics.render())
   })
 }
