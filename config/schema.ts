@@ -23,6 +23,7 @@ function isPlainHttpUrl(value: string): boolean {
 
 const origin = z
   .string()
+  .toLowerCase()
   .regex(
     /^(?:\*|null|[a-z][a-z0-9+.-]*:\/\/[^\s/?#@]+)$/,
     'must be "*" or an origin such as https://app.example.com',

@@ -41,6 +41,17 @@ describe('a file', () => {
         onDisconnect: 'continue',
         outboxLimitMs: 3_600_000,
         stuckReaderMs: 60_000,
+        websocket: {
+          allowedOrigins: [],
+          authTimeoutMs: 10_000,
+          maxMessageBytes: 1_048_576,
+          maxMessagesPerSecond: 100,
+          maxConnections: 10_000,
+          maxTenantConnections: 5000,
+          maxStreams: 32,
+          maxBufferedBytes: 1_048_576,
+          pingIntervalMs: 30_000,
+        },
       },
       redis: { url: undefined, retainMs: 60_000, allowEviction: false },
       storage: {
@@ -129,6 +140,10 @@ describe('a file', () => {
 
   test('may be empty, or have sections with nothing in them', () => {
     expect(mustLoad('').server.port).toBe(8080)
+    const origins =
+      'server: { websocket: { allowed_origins: [ "https://App.example.com:8443", "null", "*" ] } }'
+    const { allowedOrigins } = mustLoad(origins).server.websocket
+    expect(allowedOrigins).toEqual(['https://app.example.com:8443', 'null', '*'])
     expect(mustLoad('server:\nkeys:\nproviders:\nmodels:\n').providers.map(({ name }) => name)).toEqual([
       'sim',
     ])

@@ -47,6 +47,11 @@ models: [ { name: any, routing: random, targets: [ { provider: mian, model: m, w
 
   test.each([
     ['a type that does not fit', 'server: 7', '1:9: server: must be a set of keys'],
+    [
+      'an origin that is an address',
+      'server: { websocket: { allowed_origins: [ "https://app.example.com/" ] } }',
+      '1:43: server.websocket.allowed_origins[0]: must be "*" or an origin such as https://app.example.com',
+    ],
     ['a list where keys are due', 'models: { a: 1 }', '1:1: models: must be a list'],
     [
       'an empty list of targets',

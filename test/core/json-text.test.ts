@@ -1,6 +1,12 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { findTopLevelFields, maxJsonDepth, setTopLevelFields, spliceText } from '#libs/core'
+import {
+  dropTopLevelFields,
+  findTopLevelFields,
+  maxJsonDepth,
+  setTopLevelFields,
+  spliceText,
+} from '#libs/core'
 
 /** JSON text as people and machines write it: any value, any spacing, keys escaped or not. */
 function spell(value: unknown, space: string, escapeKeys: boolean): string {
@@ -81,6 +87,26 @@ describe('findTopLevelFields', () => {
   it('is linear in strings full of escapes and in depth', () => {
     const escapes = `{"text":"${String.raw`\\\"`.repeat(300_000)}","deep":${'['.repeat(300_000)}${']'.repeat(300_000)}}`
     expect(findTopLevelFields(escapes)?.map((field) => field.name)).toEqual(['text', 'deep'])
+  })
+})
+
+describe('dropTopLevelFields', () => {
+  it('leaves all other members as they were spelled', () => {
+    fc.assert(
+      fc.property(fc.dictionary(text, json), space, fc.boolean(), (object, gap, escapeKeys) => {
+        const names = Object.keys(object).filter((_, at) => at % 2 === 0)
+        const left = Object.entries(JSON.parse(spell(object, '', false)) as object)
+        const dropped = dropTopLevelFields(gap + spell(object, gap, escapeKeys), names)
+        expect(Object.entries(JSON.parse(dropped!) as object)).toEqual(
+          left.filter(([name]) => !names.includes(name)),
+        )
+      }),
+    )
+    expect(dropTopLevelFields('{ "a" : 1.0, "b":2 , "a":3,"c": 12345678901234567890 }', ['a'])).toBe(
+      '{"b":2,"c": 12345678901234567890}',
+    )
+    expect(dropTopLevelFields('{"a":1}', ['a'])).toBe('{}')
+    expect(dropTopLevelFields('[]', ['a'])).toBeUndefined()
   })
 })
 

@@ -2,7 +2,7 @@ import type { FastifyInstance } from 'fastify'
 import {
   createRequestIds,
   dropTopLevelFields,
-  GatewayError,
+  type GatewayError,
   isJsonObject,
   setTopLevelFields,
 } from '#libs/core'
