@@ -49,6 +49,8 @@ const appendsPerSecond = 20_000
 /** So often it is looked whose window is over: not all at once, or every process on the way would work in bursts. */
 const roundMs = 4
 const usualWindowMs = 25
+/** A reader takes an entry at once, however slow it is. */
+const mostPendingLength = 64 * 1024
 const repairRetryMs = 250
 const entriesAtOnce = 64
 
@@ -80,7 +82,11 @@ export function createAppendPump(log: StreamLog): AppendPump {
         repair: () => repair(log, writer, { from: 0, isSuspect: true }),
         write(frame) {
           writer.seq += 1
-          if (writer.pending.push(frame) > 1) return
+          writer.pendingLength += frame.length
+          if (writer.pending.push(frame) > 1) {
+            if (writer.pendingLength >= mostPendingLength) flush(log, writer)
+            return
+          }
           if (writer.entries.length < promptEntries) return flush(log, writer)
           writer.dirtyAtMs = performance.now()
           dirty.push(writer)
@@ -109,6 +115,7 @@ interface Writer {
   run: PumpedRun
   seq: number
   pending: string[]
+  pendingLength: number
   /** When the first of the pending frames came. */
   dirtyAtMs: number
   /** All entries but the last, which the end brings. */
@@ -121,7 +128,7 @@ interface Writer {
 }
 
 function newWriter(run: PumpedRun): Writer {
-  const empty = { pending: [], entries: [], last: [], acknowledged: 0 }
+  const empty = { pending: [], pendingLength: 0, entries: [], last: [], acknowledged: 0 }
   return { run, seq: 0, dirtyAtMs: 0, ...empty, isOpened: false, repairing: undefined }
 }
 
@@ -211,6 +218,7 @@ function takeEntry(writer: Writer): LogEntry {
   if (count > 0) {
     writer.isOpened = true
     writer.pending = []
+    writer.pendingLength = 0
   }
   return { epoch: writer.run.epoch, seq: count === 0 ? writer.seq : writer.seq - 1, count, meta, payload }
 }
