@@ -217,6 +217,8 @@ function tick(state: State, nowMs: number): void {
   if (nowMs - heardAtMs > 2 * pingIntervalMs) return cut(state, 'dead')
   state.fullSinceMs = options.transport.writableNeedDrain ? (state.fullSinceMs ?? nowMs) : undefined
   if (nowMs - (state.fullSinceMs ?? nowMs) > stuckReaderMs) return cut(state, 'stuck')
+  // Whose turn it was may have failed to read.
+  resumeNext(state)
   if (nowMs - pingedAtMs < pingIntervalMs) return
   state.pingedAtMs = nowMs
   options.socket.ping()

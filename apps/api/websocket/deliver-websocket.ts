@@ -1,5 +1,4 @@
-import type { RunId } from '#libs/core'
-import { GatewayError } from '#libs/core'
+import { GatewayError, type RunId } from '#libs/core'
 import type { RunEnd, RunSpec } from '#libs/runs'
 import type { Following } from '#libs/streams'
 import type { ApiDeps } from '../deps.ts'
@@ -21,7 +20,7 @@ export interface Position {
 export interface Telling {
   /** The message that tells a frame, which is JSON. */
   toMessage(frame: string, position: Position): string
-  /** Called once, when the run is known that will be told. */
+  /** Called once and before all messages, when the run is known that will be told. */
   onRun?(spec: RunSpec): void
 }
 
@@ -40,7 +39,7 @@ export async function deliverNew(
 ): Promise<RunEnd | undefined> {
   const { spec } = prepared
   if (!connection.isOpen) return undefined
-  const { delivery, over } = createDelivery(connection, spec, -1, telling)
+  const { delivery, over, announce } = createDelivery(connection, spec, -1, telling)
   const rid = await acceptFollowed(deps, prepared, delivery)
   if (rid !== spec.rid) {
     return deliverFound(
@@ -50,10 +49,10 @@ export async function deliverNew(
       telling,
     )
   }
-  telling.onRun?.(spec)
+  announce()
   const outcome = await over
   if (outcome.how === 'left') leaveRun(deps, spec)
-  return outcome.how === 'ended' ? outcome.end : undefined
+  return conclude(deps, connection, spec, { outcome, telling })
 }
 
 /**
@@ -68,20 +67,19 @@ export async function deliverFound(
 ): Promise<RunEnd | undefined> {
   const { spec } = found.run
   if (after >= 0) deps.metrics.streamResumes({}).inc()
-  const { delivery, over } = createDelivery(connection, spec, after, telling)
-  telling.onRun?.(spec)
+  const { delivery, over, announce } = createDelivery(connection, spec, after, telling)
+  announce()
   followFound(deps, found, after, delivery)
-  const outcome = await over
-  if (outcome.how === 'ended') return outcome.end
-  return outcome.how === 'unsaid' ? sayLast(deps, connection, spec, telling) : undefined
+  return conclude(deps, connection, spec, { outcome: await over, telling })
 }
 
-async function sayLast(
+async function conclude(
   deps: ApiDeps,
   connection: Connection,
   { rid, tenant }: RunSpec,
-  telling: Telling,
+  { outcome, telling }: { outcome: Outcome; telling: Telling },
 ): Promise<RunEnd | undefined> {
+  if (outcome.how !== 'unsaid') return outcome.how === 'ended' ? outcome.end : undefined
   const found = await findRun(deps, rid, tenant)
   const frames = await readFrames(deps, found)
   const last = frames.at(-1)
@@ -95,7 +93,13 @@ function createDelivery(connection: Connection, spec: RunSpec, after: number, te
   const { promise: over, resolve, reject } = Promise.withResolvers<Outcome>()
   const { rid } = spec
   let following: Following | undefined
+  let isAnnounced = false
   let hasSaid = false
+  // The first frame may be here before the answer of the script that accepted the run.
+  const announce = (): void => {
+    if (!isAnnounced) telling.onRun?.(spec)
+    isAnnounced = true
+  }
   const leave = (): void => {
     following?.stop()
     resolve({ how: 'left' })
@@ -116,6 +120,7 @@ function createDelivery(connection: Connection, spec: RunSpec, after: number, te
       following?.stop()
     },
     take(entry, seq) {
+      announce()
       const { frames, first, end } = readEntry(spec, after, entry, seq)
       const messages = frames.map((frame, index) =>
         telling.toMessage(frame, { rid, seq: first + index, end }),
@@ -135,5 +140,5 @@ function createDelivery(connection: Connection, spec: RunSpec, after: number, te
   }
   // It may be lost before anyone waits, and a rejection that nobody handles ends the process.
   over.catch(() => undefined)
-  return { delivery, over }
+  return { delivery, over, announce }
 }
