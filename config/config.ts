@@ -16,6 +16,10 @@ export interface Config {
   readonly batches: BatchesConfig
   /** Empty means that nobody has to show a key and that all is the tenant `default`. */
   readonly keys: readonly KeyConfig[]
+  /** Those that the file names; each has the defaults for what it does not say. */
+  readonly tenants: readonly TenantConfig[]
+  /** What holds for all other tenants. */
+  readonly tenantDefaults: TenantDefaults
   /** Never empty: the simulator is always there. */
   readonly providers: readonly ProviderConfig[]
   readonly models: readonly ModelConfig[]
@@ -119,6 +123,20 @@ export interface KeyConfig {
   readonly models?: KeyModels | undefined
   readonly limits?: Limits | undefined
   readonly onDisconnect?: OnDisconnect | undefined
+}
+
+/** What a tenant may have of each provider's queue. */
+export interface TenantDefaults {
+  /** How often its runs have their turn, relative to those of others that wait in the same lane. */
+  readonly weight: number
+  /** Runs that may wait; absent: all that the provider's buffer takes, or half where there are several tenants. */
+  readonly maxWaiting?: number | undefined
+  /** Runs that may run at once; absent: as many as the provider. */
+  readonly maxRunning?: number | undefined
+}
+
+export interface TenantConfig extends TenantDefaults {
+  readonly name: string
 }
 
 export interface ProviderConfig {

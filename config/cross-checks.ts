@@ -1,4 +1,5 @@
 import { isIPv4 } from 'node:net'
+import { closest } from '#libs/core'
 import type { ConfigurableProvider } from './config.ts'
 import { isTree, toList } from './environment.ts'
 import type { Tree } from './environment.ts'
@@ -19,6 +20,7 @@ export function crossCheck(tree: Tree, providerSpecs: readonly ConfigurableProvi
     ...checkStorage(tree),
     ...checkUnique(tree.keys, { path: ['keys'], setting: 'name', fallback: defaultKeyName }),
     ...checkUnique(tree.keys, { path: ['keys'], setting: 'key' }),
+    ...checkTenants(tree),
     ...Object.entries(providers).flatMap(([name, provider]) => {
       return isTree(provider) ? checkProvider(name, provider, providerSpecs) : []
     }),
@@ -57,6 +59,18 @@ function checkHost(tree: Tree): Finding[] {
 
 function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || (isIPv4(host) && host.startsWith('127.'))
+}
+
+/** A tenant that nobody is has a name that somebody has misspelt. */
+function checkTenants({ tenants, keys }: Tree): Finding[] {
+  const owners = items(keys).flatMap(([, { tenant }]) => (typeof tenant === 'string' ? [tenant] : []))
+  const known = [...new Set([...owners, 'default'])]
+  return Object.keys(isTree(tenants) ? tenants : {}).flatMap((name) => {
+    if (known.includes(name)) return []
+    const meant = closest(name, known)
+    const hint = meant === undefined ? `; keys have ${known.join(', ')}` : `; did you mean "${meant}"?`
+    return [{ path: ['tenants', name], message: `is the tenant of no key${hint}`, atKey: true }]
+  })
 }
 
 function checkStorage({ storage }: Tree): Finding[] {

@@ -6,6 +6,7 @@ export { readTierArguments, tierOptionsHelp, type TierArguments } from './tier-a
 export { loadConfig } from './load-config.ts'
 export type { LoadOptions, LoadResult } from './load-config.ts'
 export { formatProblems } from './problems.ts'
+export { createShareOf, knownTenants, type ShareOf } from './tenant-shares.ts'
 export type { Place, Problem } from './problems.ts'
 export type { Compatibility } from './litellm/import-litellm.ts'
 export { toNativeFile, type NativeFile } from './litellm/write-native.ts'

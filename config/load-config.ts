@@ -125,6 +125,14 @@ function toConfig(
     keys: named(settings.keys),
     models: settings.models.map((model) => ({ ...model, targets: model.targets ?? [] })),
     prices,
+    tenants: Object.entries(settings.tenants).map(([name, tenant]) => {
+      return {
+        ...settings.tenantDefaults,
+        ...tenant,
+        name,
+        weight: tenant.weight ?? settings.tenantDefaults.weight,
+      }
+    }),
     providers: Object.entries(providers).map(([name, provider]) => {
       return { ...provider, name, keys: named(provider.keys) }
     }),

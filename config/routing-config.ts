@@ -165,4 +165,6 @@ export interface GeneralConfig {
   readonly keyHeader?: string | undefined
   /** Runs that may be carried at once over all workers. */
   readonly parallel?: number | undefined
+  /** How long a run of the lane may wait before it goes ahead of the lanes before its own. */
+  readonly agingMs: { readonly standard: number; readonly batch: number }
 }

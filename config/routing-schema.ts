@@ -141,6 +141,11 @@ export const keyModels = section({
   deny: z.array(modelName).optional(),
 })
 
+export const aging = section({
+  standard: milliseconds.default(60_000),
+  batch: milliseconds.default(600_000),
+})
+
 export const general = section({
   direct_targets: boolean.default(true),
   drop_unsupported_params: boolean.default(false),
@@ -149,6 +154,7 @@ export const general = section({
   compat: z.enum(['litellm']).optional(),
   key_header: headerName.optional(),
   parallel: number(1, 1_000_000).optional(),
+  aging_ms: aging.prefault({}),
 })
 
 export const routingSections = [
@@ -165,5 +171,6 @@ export const routingSections = [
   alias,
   model,
   keyModels,
+  aging,
   general,
 ]

@@ -159,6 +159,14 @@ const webhooks = section({
     .optional(),
 })
 
+const share = {
+  weight: number(1, 1000),
+  max_waiting: number(1, 10_000_000).optional(),
+  max_running: number(1, 100_000).optional(),
+}
+const tenantDefaults = section({ ...share, weight: share.weight.default(1) })
+const tenant = section({ ...share, weight: share.weight.optional() })
+
 const file = section({
   server: server.prefault({}),
   redis: redis.prefault({}),
@@ -167,6 +175,8 @@ const file = section({
   files: files.prefault({}),
   batches: batches.prefault({}),
   keys: z.array(key).default([]),
+  tenants: z.record(name, tenant).default({}),
+  tenant_defaults: tenantDefaults.prefault({}),
   providers: z.record(name, provider),
   models: z.array(model).default([]),
   model_defaults: modelDefaults.prefault({}),
@@ -192,6 +202,7 @@ const sections = [
   files,
   batches,
   key,
+  tenant,
   timeouts,
   providerKey,
   provider,

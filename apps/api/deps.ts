@@ -1,4 +1,4 @@
-import type { Config } from '#config'
+import { createShareOf, knownTenants, type Config, type ShareOf } from '#config'
 import { createRunId } from '#libs/core'
 import { createFileStore, type FileStore } from '#libs/files'
 import { createBullmqQueue, type JobQueue } from '#libs/jobs'
@@ -36,6 +36,7 @@ export interface ApiDeps {
   queues: ReadonlyMap<string, JobQueue>
   router: Router
   health: Health
+  shareOf: ShareOf
   authenticate: Authenticate
   prices: PriceList
   admission: Admission
@@ -68,7 +69,7 @@ export async function createApiDeps({ config, redisUrl, logger }: ApiOptions): P
   const openStreams = createOpenStreams(config.server)
   const store = createRedisRunStore(redis, { retainMs: config.redis.retainMs })
   const metrics = createMetrics({
-    tenants: new Set(config.keys.map(({ tenant }) => tenant)).add('default'),
+    tenants: knownTenants(config),
     models: new Set(
       config.models.flatMap(({ name, targets }) => [name, ...targets.map(({ model }) => model)]),
     ),
@@ -92,6 +93,7 @@ export async function createApiDeps({ config, redisUrl, logger }: ApiOptions): P
     files: createFileStore(objects, redis),
     queues,
     router: createApiRouter(config, health),
+    shareOf: createShareOf(config),
     health,
     authenticate: createAuthenticate(config.keys, config.general.keyHeader),
     prices: await createPriceList(config, { tableName: (type) => findProviderSpec(type)?.pricesName }),

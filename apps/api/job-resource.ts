@@ -42,7 +42,7 @@ export interface AttemptResource {
 export async function toJob(deps: ApiDeps, found: FoundRun): Promise<JobResource> {
   const job = toListedJob(found.run)
   const { spec } = found.run
-  const position = job.status === 'queued' ? await deps.store.position(spec.rid, spec.provider) : undefined
+  const position = job.status === 'queued' ? await deps.store.position(spec) : undefined
   return {
     ...job,
     ...(position !== undefined && { queue_position: position }),

@@ -5,7 +5,7 @@ import type { ModelConfig } from '#config'
 import { createRunId, GatewayError, isMedia, withoutBoundary, type RunId } from '#libs/core'
 import type { Dialect, RequestSummary } from '#libs/dialects'
 import type { Target } from '#libs/routing'
-import { lanePriority, lanes, type Acceptance, type Lane, type RunSpec } from '#libs/runs'
+import { lanes, parkedJobMs, type Acceptance, type AcceptResult, type Lane, type RunSpec } from '#libs/runs'
 import type { Caller } from './authenticate.ts'
 import { cancelRun } from './cancel-run.ts'
 import type { ApiDeps } from './deps.ts'
@@ -93,7 +93,7 @@ export async function accept(deps: ApiDeps, prepared: Prepared, homeChannel: str
   deps.metrics.overhead({ stage: 'accept' }).observe((performance.now() - startedAtMs) / 1000)
   switch (result.status) {
     case 'accepted':
-      await enqueue(deps, spec)
+      await enqueue(deps, spec, result)
       deps.metrics.overhead({ stage: 'accept_and_enqueue' }).observe((performance.now() - startedAtMs) / 1000)
       return spec.rid
     case 'attached':
@@ -102,6 +102,13 @@ export async function accept(deps: ApiDeps, prepared: Prepared, homeChannel: str
       throw new GatewayError(
         'queue_full',
         `${result.waiting} runs wait for provider ${spec.provider} already. Send the request again later.`,
+        { retryAfterMs: 2_000 },
+      )
+    case 'tenant_queue_full':
+      throw new GatewayError(
+        'queue_full',
+        `Your own ${result.waiting} runs wait for provider ${spec.provider} already, as many as tenant ` +
+          `${spec.tenant} may have there. Send the request again when some of them have run.`,
         { retryAfterMs: 2_000 },
       )
     case 'key_reused':
@@ -115,15 +122,24 @@ export async function accept(deps: ApiDeps, prepared: Prepared, homeChannel: str
   }
 }
 
+/**
+ * Few wait, and it does not matter in which order, when all of them have begun after an eighth of the time that a run
+ * takes: so long does it take, at the mean, until an eighth of the provider's places are free.
+ */
+const fewPerPlace = 8
+
 async function writeDown(deps: ApiDeps, { spec, json, idempotency }: Prepared, homeChannel: string) {
   const provider = deps.config.providers.find(({ name }) => name === spec.provider)
+  const { bufferSize = 0, concurrency = 0 } = provider ?? {}
   try {
     return await inTime(
       deps.store.accept({
         spec,
         body: json,
         homeChannel,
-        bufferSize: provider?.bufferSize ?? 0,
+        bufferSize,
+        fewWaiting: Math.floor(concurrency / fewPerPlace),
+        share: deps.shareOf(spec.tenant, spec.provider),
         ...(idempotency !== undefined && { idempotency }),
       }),
     )
@@ -155,9 +171,14 @@ async function retract(deps: ApiDeps, spec: RunSpec): Promise<void> {
 }
 
 /** The run is written down, so a job that could not be added is no failure: the sweeper adds it. */
-async function enqueue(deps: ApiDeps, { rid, provider, lane }: RunSpec): Promise<void> {
+async function enqueue(
+  deps: ApiDeps,
+  { rid, provider }: RunSpec,
+  { priority, isParked }: Extract<AcceptResult, { status: 'accepted' }>,
+): Promise<void> {
+  const queue = deps.queues.get(provider)
   try {
-    await inTime(deps.queues.get(provider)?.add(rid, lanePriority[lane]) ?? Promise.resolve())
+    await inTime(queue?.add(rid, priority, isParked ? parkedJobMs : 0) ?? Promise.resolve())
   } catch (error) {
     deps.logger.warn({ err: error, rid }, 'a run could not be enqueued; the sweeper will do it')
   }

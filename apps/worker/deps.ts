@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import type { Config, ProviderConfig } from '#config'
+import { createShareOf, knownTenants, type Config, type ProviderConfig, type ShareOf } from '#config'
 import { GatewayError } from '#libs/core'
 import { createBullmqQueue, type JobQueue } from '#libs/jobs'
 import { createKeyPool, type KeyPool } from '#libs/keys'
@@ -45,6 +45,8 @@ export interface WorkerDeps {
   queues: ReadonlyMap<string, JobQueue>
   routes: Routes
   health: Health
+  shareOf: ShareOf
+  agingMs: Config['general']['agingMs']
   runMetrics: RunMetrics
   metrics: Metrics
   /** For commands of one's own and for BullMQ's. */
@@ -67,10 +69,7 @@ export async function createWorkerDeps({ config, only, logger }: WorkerOptions):
   const objects = await openObjectStore(config.storage)
   const redis = await connectAll(redisUrl, onError)
   const { kernel, jobs, subscriber } = redis
-  const metrics = createMetrics({
-    tenants: new Set(config.keys.map(({ tenant }) => tenant)).add('default'),
-    models: knownModels(config),
-  })
+  const metrics = createMetrics({ tenants: knownTenants(config), models: knownModels(config) })
   const store = createRedisRunStore(kernel, { retainMs: config.redis.retainMs })
   const log = createRedisStreamLog(kernel)
   const pump = createAppendPump(log)
@@ -100,6 +99,8 @@ export async function createWorkerDeps({ config, only, logger }: WorkerOptions):
     queues,
     health,
     routes: createRoutes(config, health),
+    shareOf: createShareOf(config),
+    agingMs: config.general.agingMs,
     runMetrics: createRunMetrics(metrics),
     metrics,
     redis,

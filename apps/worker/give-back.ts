@@ -1,6 +1,5 @@
-import type { RunId } from '#libs/core'
 import type { JobResult } from '#libs/jobs'
-import { lanePriority, type Lane } from '#libs/runs'
+import type { RunSpec } from '#libs/runs'
 import type { WorkerDeps } from './deps.ts'
 import { withTarget } from './go-on.ts'
 import { insist } from './insist.ts'
@@ -17,7 +16,7 @@ export async function giveBack(
   { candidate, delayMs }: Elsewhere,
 ): Promise<JobResult | 'cancel'> {
   const spec = withTarget(claim.spec, candidate)
-  const { rid, lane } = spec
+  const { rid } = spec
   const onError = (error: unknown): void =>
     deps.logger.warn({ err: error, rid }, 'giving a run back failed, will be repeated')
   for (;;) {
@@ -29,15 +28,14 @@ export async function giveBack(
     if (given !== 'requeued') return { status: 'done' }
     break
   }
-  if (spec.provider === provider.config.name) return { status: 'later', atMs: Date.now() + delayMs }
-  return { status: 'done', after: () => addJob(deps, { rid, provider: spec.provider, lane }, delayMs) }
+  if (spec.provider !== provider.config.name)
+    return { status: 'done', after: () => addJob(deps, spec, delayMs) }
+  // It is the first of its lane now, and its job may be from a time when the order had another beginning.
+  await deps.queues.get(spec.provider)?.setPriority(rid, await deps.store.priority(spec))
+  return { status: 'later', atMs: Date.now() + delayMs }
 }
 
 /** Asks the workers of the provider to carry a run that is among its waiting. */
-export async function addJob(
-  { queues }: WorkerDeps,
-  { rid, provider, lane }: { rid: RunId; provider: string; lane: Lane },
-  delayMs = 0,
-): Promise<void> {
-  await queues.get(provider)?.add(rid, lanePriority[lane], delayMs)
+export async function addJob({ queues, store }: WorkerDeps, spec: RunSpec, delayMs = 0): Promise<void> {
+  await queues.get(spec.provider)?.add(spec.rid, await store.priority(spec), delayMs)
 }

@@ -2,11 +2,13 @@ import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { RunId } from '#libs/core'
 import type { JobResult } from '#libs/jobs'
+import { parkedJobMs } from '#libs/runs'
 import { carryRun } from './carry-run.ts'
 import type { WorkerDeps, WorkerProvider } from './deps.ts'
 import { addJob } from './give-back.ts'
 import { insist } from './insist.ts'
 import { buryRun, salvageRun } from './salvage.ts'
+import { unparkNext } from './unpark.ts'
 
 /** How often a job whose run is in other hands looks whether it has ended. */
 const heldPollMs = 1_000
@@ -27,15 +29,20 @@ export async function processJob(deps: WorkerDeps, provider: WorkerProvider, rid
     switch (claim.status) {
       case 'run':
         // What a provider or client did ends a run the usual way: this one can't be carried by anybody.
-        return carryRun(deps, provider, claim).catch(async (error: unknown) => {
-          await buryRun(deps, claim, error)
-          return done
-        })
+        return carryRun(deps, provider, claim)
+          .catch(async (error: unknown) => {
+            await buryRun(deps, claim, error)
+            return done
+          })
+          .finally(() => unparkNext(deps, provider, claim.spec.tenant))
       case 'moved':
         return moveJob(deps, rid, claim.provider)
       case 'salvage':
-        if ((await salvageRun(deps, claim)) === 'ended') return done
-        break
+        if ((await salvageRun(deps, claim)) === 'retried') break
+        unparkNext(deps, provider, claim.spec.tenant)
+        return done
+      case 'parked':
+        return { status: 'later', atMs: Date.now() + parkedJobMs }
       case 'held':
         // It is in good hands, and this worker is about to go.
         if (deps.held.isDraining) return done
@@ -59,5 +66,5 @@ export async function processJob(deps: WorkerDeps, provider: WorkerProvider, rid
 async function moveJob(deps: WorkerDeps, rid: RunId, provider: string): Promise<JobResult> {
   const run = await deps.store.inspect(rid)
   if (run?.state !== 'accepted') return done
-  return { status: 'done', after: () => addJob(deps, { rid, provider, lane: run.spec.lane }) }
+  return { status: 'done', after: () => addJob(deps, run.spec) }
 }

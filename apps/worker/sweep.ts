@@ -2,7 +2,9 @@ import { randomUUID } from 'node:crypto'
 import { GatewayError, type RunId } from '#libs/core'
 import { lanePriority, silentWorkerMs } from '#libs/runs'
 import type { WorkerDeps } from './deps.ts'
+import { promoteAged } from './aging.ts'
 import { salvageRun } from './salvage.ts'
+import { unparkAll } from './unpark.ts'
 
 const intervalMs = 3_000
 const mostPerSweep = 200
@@ -13,8 +15,9 @@ const archivedWithinMs = 5_000
 
 /**
  * Looks after what a dead process left behind: runs whose worker is silent are salvaged, accepted runs without a
- * job get one, ended runs that nobody archived are archived, deliveries without a task get one. Every worker sweeps;
- * the scripts behind it let two of them meet without harm.
+ * job get one, ended runs that nobody archived are archived, deliveries without a task get one. And it moves on what
+ * waits: runs that were parked and may run now, and those that have waited too long. Every worker sweeps; the scripts
+ * behind it let two of them meet without harm.
  */
 export function startSweeper(deps: WorkerDeps): { close(): Promise<void> } {
   let sweep: Promise<void> | undefined
@@ -34,6 +37,8 @@ export function startSweeper(deps: WorkerDeps): { close(): Promise<void> } {
 async function sweepOnce(deps: WorkerDeps): Promise<void> {
   await salvageAbandoned(deps)
   await enqueueForgotten(deps)
+  await unparkAll(deps)
+  await promoteAged(deps)
   await deps.archiver.recover(await deps.store.unarchived(archivedWithinMs, mostPerSweep))
   await deps.webhooks.recover()
 }
@@ -66,7 +71,7 @@ async function enqueueForgotten({ store, queues }: WorkerDeps): Promise<void> {
       // One that cannot be read gets a job all the same: whoever takes it puts it among the dead letters.
       const run = await store.inspect(rid).catch(() => 'unreadable' as const)
       if (run === 'unreadable') await queue.add(rid, lanePriority.batch)
-      else if (run?.state === 'accepted') await queue.add(rid, lanePriority[run.spec.lane])
+      else if (run?.state === 'accepted') await queue.add(rid, await store.priority(run.spec))
     }
   }
 }

@@ -8,6 +8,7 @@ import { settleSpool } from './end-run.ts'
 import { startHealthServer } from './health-server.ts'
 import { processJob } from './process-job.ts'
 import { startSweeper } from './sweep.ts'
+import { publishTenantGauges } from './tenant-gauges.ts'
 
 export interface RunningWorker {
   readonly providers: readonly string[]
@@ -57,6 +58,7 @@ export async function startWorker({ metricsPort, ...options }: StartOptions): Pr
   const sweeper = startSweeper(deps)
   const deadlines = startDeadlineWatch(deps)
   publishGauges(deps)
+  publishTenantGauges(deps, options.config)
   const { host } = options.config.server
   const health =
     metricsPort === undefined

@@ -12,6 +12,17 @@ const jobOptions = {
   stackTraceLimit: 5,
 }
 
+/** BullMQ's scripts reject with a number for what is not so about the job. */
+async function ifThere(asked: Promise<void>): Promise<boolean> {
+  try {
+    await asked
+    return true
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && typeof error.code === 'number') return false
+    throw error
+  }
+}
+
 /** The queue of a provider as BullMQ keeps it. The connection stays its owner's. */
 export function createBullmqQueue(provider: string, redis: Redis): JobQueue {
   const queue = new Queue<Job>(provider, {
@@ -37,6 +48,10 @@ export function createBullmqQueue(provider: string, redis: Redis): JobQueue {
         },
       )
     },
+    async setPriority(rid, priority) {
+      await ifThere(queue.getBackend().changePriority(rid, priority))
+    },
+    hurry: (rid) => ifThere(queue.getBackend().promote(rid)),
     async missing(rids) {
       const found = await Promise.all(rids.map((rid) => redis.exists(queue.toKey(rid))))
       const failed = await Promise.all(rids.map((rid) => redis.zscore(queue.toKey('failed'), rid)))

@@ -7,6 +7,10 @@ export interface JobQueue {
    * first; 0 goes before all others, and is the cheapest. No worker gets it before `delayMs` are over.
    */
   add(rid: RunId, priority: number, delayMs?: number): Promise<void>
+  /** Moves the job, if there is one, behind those that have this priority. */
+  setPriority(rid: RunId, priority: number): Promise<void>
+  /** Ends the delay of a job; false if it has none. */
+  hurry(rid: RunId): Promise<boolean>
   /** Which of these runs have no job that will be done. One that failed is removed, so that `add` adds another. */
   missing(rids: readonly RunId[]): Promise<RunId[]>
   /** Jobs that no worker could read, newest first: the run, if the job names one, and what was wrong. */

@@ -7,6 +7,7 @@ export {
   channels,
   keys,
   logPrefix,
+  queuePrefix,
   runPrefix,
   taskPrefix,
   waitingPrefix,

@@ -16,6 +16,8 @@ export const logPrefix = 'mr:log:'
 export const waitingPrefix = 'mr:waiting:'
 /** The same for `keys.callsOf`. */
 export const callsPrefix = 'mr:calls:'
+/** The same for `keys.queue`. */
+export const queuePrefix = 'mr:queue:'
 
 /** What each key holds. All live on one primary and have no slots in common. */
 export const keys = {
@@ -27,6 +29,21 @@ export const keys = {
   waiting: (provider: string) => waitingPrefix + provider,
   /** Sorted set: those of all providers that have a deadline, by it. */
   deadlines: 'mr:deadlines',
+  /**
+   * What the names of a queue's other keys begin with. A provider's scripts add these to it, since only a run's record
+   * tells them its tenant and lane: `:waiting:<tenant>` and `:running:<tenant>`, sorted sets of its runs there by time;
+   * `:parked:<tenant>`, those of them that wait for one of its running ones to end, by priority; `:tags:<lane>`, a
+   * hash of the tags given last, by tenant.
+   */
+  queue: (provider: string) => queuePrefix + provider,
+  /** Sorted set: the waiting runs of a lane that have a tag, by tag. */
+  order: (provider: string, lane: string) => `${queuePrefix}${provider}:order:${lane}`,
+  /** Sorted set: see `queue`. */
+  parked: (provider: string, tenant: string) => `${queuePrefix}${provider}:parked:${tenant}`,
+  /** Set: tenants that have parked runs. */
+  limited: (provider: string) => `${queuePrefix}${provider}:limited`,
+  /** Sorted set: runs that overtook because they had waited too long, by when they did. */
+  promoted: (provider: string) => `${queuePrefix}${provider}:promoted`,
   /** Sorted set: claimed runs, by their worker's last sign of life. */
   running: 'mr:running',
   /** Hash: `last`, when any worker gave a sign of life, and `since` when that has been so without a pause. */

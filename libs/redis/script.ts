@@ -10,11 +10,12 @@ export type Script = (keys: readonly string[], args: readonly ScriptArgument[]) 
 
 /**
  * Makes a Lua file callable. The file's name ends with its number of keys, as in `claim-4.lua`, and its head
- * comment tells KEYS, ARGV and the reply. Sent as EVALSHA; a server that does not know it gets the text.
+ * comment tells KEYS, ARGV and the reply. A line `-- @include places.lua` brings in the functions of a file beside
+ * it. Sent as EVALSHA; a server that does not know it gets the text.
  */
 export function defineScript(redis: Redis, file: URL): Script {
-  const { name, numberOfKeys, lua } = readScript(file)
-  const call = defineCommand(redis, `millrace_${name}`, lua)
+  const { name, numberOfKeys, included, lua } = readScript(file)
+  const call = defineCommand(redis, `millrace_${name}`, included + lua)
   return (keys, args) => {
     checkKeys(name, numberOfKeys, keys)
     return call(numberOfKeys, ...keys, ...args)
@@ -31,8 +32,8 @@ const mostBytesAtOnce = 1024 * 1024
  * the reply `false` stands for nil.
  */
 export function defineBatchScript(redis: Redis, file: URL): Script {
-  const { name, numberOfKeys, lua } = readScript(file)
-  const call = defineCommand(redis, `millrace_${name}_batch`, batched(lua, numberOfKeys))
+  const { name, numberOfKeys, included, lua } = readScript(file)
+  const call = defineCommand(redis, `millrace_${name}_batch`, included + batched(lua, numberOfKeys))
   let pending: Call[] = []
 
   function flush(): void {
@@ -107,11 +108,23 @@ end
 return replies`
 }
 
-function readScript(file: URL): { name: string; numberOfKeys: number; lua: string } {
+interface ScriptText {
+  name: string
+  numberOfKeys: number
+  /** What stands before it, once for a whole batch. */
+  included: string
+  lua: string
+}
+
+function readScript(file: URL): ScriptText {
   const path = fileURLToPath(file)
   const match = /^(.+)-(\d+)\.lua$/.exec(basename(path))
   if (match?.[1] === undefined) throw new Error(`${path} is not named <verb>-<number of keys>.lua`)
-  return { name: match[1], numberOfKeys: Number(match[2]), lua: readFileSync(path, 'utf8') }
+  const lua = readFileSync(path, 'utf8')
+  const included = [...lua.matchAll(/^-- @include (\S+)$/gm)]
+    .map(([, name = '']) => readFileSync(new URL(name, file), 'utf8'))
+    .join('')
+  return { name: match[1], numberOfKeys: Number(match[2]), included, lua }
 }
 
 function defineCommand(

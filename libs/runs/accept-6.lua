@@ -1,11 +1,18 @@
--- Writes a run down and puts it among its provider's waiting, unless the provider's buffer is full. Sent twice,
--- the second finds the run and changes nothing.
+-- Writes a run down and puts it among its provider's waiting, unless the provider's buffer is full, or the tenant's part
+-- of it. While few wait, interactive runs get no tag: the next few free places are theirs in any order, and the first
+-- to come may go first, which costs least. Sent twice, the second finds the run and changes nothing.
 -- KEYS 1 run, 2 waiting, 3 runs of the tenant, 4 stored runs of the tenant, 5 idempotency entry, 6 deadlines
 -- ARGV 1 rid, 2 tenant, 3 spec, 4 body, 5 home channel, 6 provider, 7 buffer size, 8 most runs listed,
 --      9 '1' to list it as stored, 10 digest of the body, or '' without an idempotency key, 11 its lifetime in ms,
---      12 time of the id, 13 milliseconds until its deadline, or ''
--- Reply: { 'accepted' } | { 'queue_full', waiting } | { 'attached', rid } | { 'key_reused' }
-if redis.call('EXISTS', KEYS[1]) == 1 then return { 'accepted' } end
+--      12 time of the id, 13 milliseconds until its deadline, or '', 14 what the queue's keys begin with, 15 lane,
+--      16 the lane's first priority, 17 how many are few, 18 what the run costs, 19 most runs of the tenant that wait,
+--      20 and that run, or ''
+-- Reply: { 'accepted', priority of its job, 1 if it is parked } | { 'queue_full', waiting }
+--        | { 'tenant_queue_full', waiting of the tenant } | { 'attached', rid } | { 'key_reused' }
+-- @include places.lua
+if redis.call('EXISTS', KEYS[1]) == 1 then
+  return { 'accepted', tonumber(redis.call('HGET', KEYS[1], 'priority')) or 0, 0 }
+end
 if ARGV[10] ~= '' then
   local held = redis.call('HMGET', KEYS[5], 'rid', 'digest')
   if held[1] then
@@ -15,11 +22,25 @@ if ARGV[10] ~= '' then
 end
 local waiting = redis.call('ZCARD', KEYS[2])
 if waiting >= tonumber(ARGV[7]) then return { 'queue_full', waiting } end
+local queue = ARGV[14]
+local run = { rid = ARGV[1], tenant = ARGV[2], lane = ARGV[15] }
+local mostWaiting = tonumber(ARGV[19])
+if waiting >= mostWaiting then
+  local own = countOwn(queue .. ':waiting:' .. run.tenant, KEYS[2], mostWaiting)
+  if own >= mostWaiting then return { 'tenant_queue_full', own } end
+end
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local priority = 0
+local isCalm = run.lane == 'interactive' and waiting < tonumber(ARGV[17])
+if not isCalm or redis.call('EXISTS', queue .. ':order:' .. run.lane) == 1 then
+  run.tag = takeTag(queue, run.lane, run.tenant, tonumber(ARGV[18]))
+  priority = toPriority(tonumber(ARGV[16]), run.tag)
+  redis.call('HSET', KEYS[1], 'tag', string.format('%.0f', run.tag))
+end
 redis.call('HSET', KEYS[1], 'tenant', ARGV[2], 'state', 'accepted', 'epoch', 0, 'spec', ARGV[3],
-  'home', ARGV[5], 'body', ARGV[4], 'provider', ARGV[6])
-redis.call('ZADD', KEYS[2], now, ARGV[1])
+  'home', ARGV[5], 'body', ARGV[4], 'provider', ARGV[6], 'lane', run.lane, 'cost', ARGV[18], 'priority', priority)
+joinWaiting(KEYS[2], queue, run, now)
 if ARGV[13] ~= '' then
   redis.call('HSET', KEYS[1], 'deadline', now + ARGV[13])
   redis.call('ZADD', KEYS[6], now + ARGV[13], ARGV[1])
@@ -34,4 +55,10 @@ if ARGV[10] ~= '' then
   redis.call('HSET', KEYS[5], 'rid', ARGV[1], 'digest', ARGV[10])
   redis.call('PEXPIRE', KEYS[5], ARGV[11])
 end
-return { 'accepted' }
+if ARGV[20] == '' then return { 'accepted', priority, 0 } end
+redis.call('HSET', KEYS[1], 'mostRunning', ARGV[20])
+-- Behind others of its tenant that are parked it could not run yet.
+local parked = queue .. ':parked:' .. run.tenant
+if redis.call('EXISTS', parked) == 0 then return { 'accepted', priority, 0 } end
+redis.call('ZADD', parked, priority, run.rid)
+return { 'accepted', priority, 1 }

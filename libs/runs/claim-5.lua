@@ -3,16 +3,21 @@
 -- token, the second gets what the first got.
 -- KEYS 1 run, 2 waiting, 3 running, 4 alive, 5 deadlines
 -- ARGV 1 rid, 2 milliseconds after which a silent holder is taken for dead, 3 the claimer's token, 4 the provider
---      whose runs the claimer carries
+--      whose runs the claimer carries, 5 what the keys of its queue begin with
 -- Reply: { 'run', epoch, spec, body, home, now, progress, deadline }, the last two nil where there are none |
 --        { 'salvage', epoch, spec, home, state, progress }: the holder died after it had dispatched |
---        { 'moved', provider }: the run is that provider's now | { 'held' }: a living worker has it | { 'ended' } |
---        { 'unknown' }
+--        { 'moved', provider }: the run is that provider's now | { 'held' }: a living worker has it |
+--        { 'parked' }: its tenant has as many running as it may | { 'ended' } | { 'unknown' }
+-- @include places.lua
 local run = redis.call('HMGET', KEYS[1], 'state', 'epoch', 'spec', 'home', 'holder', 'claimedAt', 'appendedAt',
-  'body', 'provider', 'progress', 'deadline')
+  'body', 'provider', 'progress', 'deadline', 'tenant', 'lane', 'tag', 'cost', 'priority', 'mostRunning')
+local queue = ARGV[5]
 local state = run[1]
 if not state then
   redis.call('ZREM', KEYS[2], ARGV[1])
+  for _, lane in ipairs({ 'interactive', 'standard', 'batch' }) do
+    redis.call('ZREM', queue .. ':order:' .. lane, ARGV[1])
+  end
   return { 'unknown' }
 end
 if state == 'ended' or state == 'persisted' then return { 'ended' } end
@@ -27,9 +32,23 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 -- By the clock, since a Redis that lost its last writes would else give two claims the same epoch.
 local epoch = math.max(run[2] + 1, now)
 if state == 'accepted' then
+  local place = { rid = ARGV[1], tenant = run[12], lane = run[13], tag = run[14], cost = run[15] }
+  -- Whoever claims it at its deadline is to end it, and not to call.
+  local isOverdue = deadline and deadline <= now
+  local mostRunning = tonumber(run[17])
+  if mostRunning then
+    local parked = queue .. ':parked:' .. place.tenant
+    local running = queue .. ':running:' .. place.tenant
+    if not isOverdue and countOwn(running, KEYS[3], mostRunning) >= mostRunning then
+      redis.call('ZADD', parked, run[16], ARGV[1])
+      redis.call('SADD', queue .. ':limited', place.tenant)
+      return { 'parked' }
+    end
+    redis.call('ZREM', parked, ARGV[1])
+  end
   redis.call('HSET', KEYS[1], 'state', 'dispatched', 'epoch', epoch, 'claimedAt', now, 'holder', ARGV[3])
-  redis.call('ZREM', KEYS[2], ARGV[1])
-  redis.call('ZADD', KEYS[3], now, ARGV[1])
+  leaveWaiting(KEYS[2], queue, place, not isOverdue)
+  joinRunning(KEYS[3], queue, place, now)
   -- From here on its holder sees to it.
   if deadline then redis.call('ZREM', KEYS[5], ARGV[1]) end
   return { 'run', epoch, run[3], run[8], run[4], now, run[10], deadline }

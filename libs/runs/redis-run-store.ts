@@ -5,13 +5,15 @@ import {
   defineScript,
   keys,
   logPrefix,
+  queuePrefix,
   runPrefix,
   waitingPrefix,
   type Redis,
   type ScriptArgument,
 } from '#libs/redis'
-import type { Progress, RunSpec, RunState } from './run.ts'
+import { createRunOrder, toCost } from './redis-run-order.ts'
 import { createRunQueries } from './redis-run-queries.ts'
+import { lanePriority, type Progress, type RunSpec, type RunState } from './run.ts'
 import type { Acceptance, AcceptResult, ClaimResult, Ending, Requeueing, RunStore } from './run-store.ts'
 
 /** A worker says every few seconds that it lives; after so long a silence it is taken for dead. */
@@ -31,21 +33,22 @@ export function createRedisRunStore(redis: Redis, options: { retainMs: number })
   return {
     async accept(acceptance) {
       const reply = await accept(acceptKeys(acceptance), acceptArguments(acceptance))
-      return toAcceptResult(reply as [AcceptResult['status'], (string | number)?])
+      return toAcceptResult(reply as AcceptReply)
     },
     async claim(rid, provider, token) {
       const reply = await claim(
         [keys.run(rid), keys.waiting(provider), keys.running, keys.alive, keys.deadlines],
-        [rid, silentWorkerMs, token, provider],
+        [rid, silentWorkerMs, token, provider, keys.queue(provider)],
       )
       return toClaimResult(reply as [string, ...never[]])
     },
     restore: (claimed) => restore(...restoreArguments(claimed)) as Promise<'restored' | 'there'>,
     requeue: async (requeueing) =>
       (await requeue(...requeueArguments(requeueing))) as 'requeued' | 'cancel' | 'fenced' | 'missing',
-    async retry({ spec: { rid, provider }, epoch }) {
+    async retry({ spec: { rid, provider, lane }, epoch }) {
       const runKeys = [keys.run(rid), keys.waiting(provider), keys.running, keys.deadlines]
-      return (await retry(runKeys, [rid, epoch])) as 'retried' | 'spent'
+      const place = [keys.queue(provider), lanePriority[lane]]
+      return (await retry(runKeys, [rid, epoch, ...place])) as 'retried' | 'spent'
     },
     async end(ending) {
       const { rid } = ending.spec
@@ -54,10 +57,10 @@ export function createRedisRunStore(redis: Redis, options: { retainMs: number })
     },
     async cancel(spec, record, frames) {
       const { rid, tenant } = spec
-      const news = [frames.join('\n'), frames.length]
+      const news = [frames.join('\n'), frames.length, channels.run(rid), channels.cancel]
       const reply = await cancel(
         [keys.run(rid), keys.log(rid), keys.outbox],
-        [rid, tenant, JSON.stringify(record), ...news, channels.run(rid), channels.cancel, waitingPrefix],
+        [rid, tenant, JSON.stringify(record), ...news, waitingPrefix, queuePrefix],
       )
       return (reply ?? 'unknown') as 'unknown' | 'ended' | 'cancelled' | 'requested'
     },
@@ -81,6 +84,7 @@ export function createRedisRunStore(redis: Redis, options: { retainMs: number })
     },
     forget: (rid) => forgetRun(redis, rid),
     ...createRunQueries(redis),
+    ...createRunOrder(redis),
   }
 }
 
@@ -136,15 +140,19 @@ function restoreArguments(claimed: Extract<ClaimResult, { status: 'run' }>): [st
       provider,
       progress === undefined ? '' : JSON.stringify(progress),
       deadlineAtMs ?? '',
+      keys.queue(provider),
     ],
   ]
 }
 
 function requeueArguments({ rid, epoch, spec, progress, delayMs }: Requeueing): [string[], ScriptArgument[]] {
-  const { provider } = spec
+  const { provider, lane } = spec
   return [
     [keys.run(rid), keys.waiting(provider), keys.running, keys.deadlines],
-    [rid, epoch, JSON.stringify(spec), JSON.stringify(progress), provider, Math.ceil(delayMs)],
+    [
+      ...[rid, epoch, JSON.stringify(spec), JSON.stringify(progress), provider, Math.ceil(delayMs)],
+      ...[queuePrefix, lane, lanePriority[lane]],
+    ],
   ]
 }
 
@@ -159,31 +167,40 @@ function acceptKeys({ spec, idempotency }: Acceptance): string[] {
   ]
 }
 
-function acceptArguments({ spec, body, homeChannel, bufferSize, idempotency }: Acceptance): ScriptArgument[] {
-  const { rid, tenant, provider } = spec
+function acceptArguments(acceptance: Acceptance): ScriptArgument[] {
+  const { spec, body, homeChannel, bufferSize, idempotency, fewWaiting = 0, share } = acceptance
+  const { rid, tenant, provider, lane } = spec
   const run = [rid, tenant, JSON.stringify(spec), body, homeChannel, provider]
   const key = [idempotency?.bodyDigest ?? '', idempotencyLifetimeMs]
-  return [
-    ...run,
-    bufferSize,
-    listedRuns,
-    spec.store ? '1' : '0',
-    ...key,
-    runIdTimeMs(rid),
-    spec.deadlineMs ?? '',
-  ]
+  const listed = [listedRuns, spec.store ? '1' : '0']
+  const times = [runIdTimeMs(rid), spec.deadlineMs ?? '']
+  const place = [keys.queue(provider), lane, lanePriority[lane], fewWaiting, toCost(share?.weight ?? 1)]
+  const limits = [share?.maxWaiting ?? bufferSize, share?.maxRunning ?? '']
+  return [...run, bufferSize, ...listed, ...key, ...times, ...place, ...limits]
 }
 
 function endArguments({ spec, epoch, homeChannel, end, entry, isWhole }: Ending): ScriptArgument[] {
   const { seq, count, payload } = entry
-  const told = [spec.rid, epoch, seq, count, JSON.stringify(end), payload]
-  return [...told, homeChannel, channels.run(spec.rid), isWhole === true ? '1' : '0']
+  const { rid, provider, tenant } = spec
+  const told = [rid, epoch, seq, count, JSON.stringify(end), payload]
+  const place = [keys.queue(provider), tenant]
+  return [...told, homeChannel, channels.run(rid), isWhole === true ? '1' : '0', ...place]
 }
 
-function toAcceptResult([status, detail]: [AcceptResult['status'], (string | number)?]): AcceptResult {
-  if (status === 'attached') return { status, rid: String(detail) }
-  if (status === 'queue_full') return { status, waiting: Number(detail) }
-  return { status }
+type AcceptReply = [AcceptResult['status'], (string | number)?, number?]
+
+function toAcceptResult([status, detail, parked]: AcceptReply): AcceptResult {
+  switch (status) {
+    case 'accepted':
+      return { status, priority: Number(detail), isParked: parked === 1 }
+    case 'queue_full':
+    case 'tenant_queue_full':
+      return { status, waiting: Number(detail) }
+    case 'attached':
+      return { status, rid: String(detail) }
+    case 'key_reused':
+      return { status }
+  }
 }
 
 function toClaimResult(reply: readonly unknown[]): ClaimResult {

@@ -1,6 +1,6 @@
 import type { RunId } from '#libs/core'
 import type { LogEntry } from '#libs/streams'
-import type { Progress, Run, RunEnd, RunSpec, RunState } from './run.ts'
+import type { Lane, Progress, Run, RunEnd, RunSpec, RunState } from './run.ts'
 
 /** A request that is about to become a run. */
 export interface Acceptance {
@@ -11,13 +11,29 @@ export interface Acceptance {
   homeChannel: string
   /** How many runs may wait for the provider. */
   bufferSize: number
+  /** While fewer wait, interactive runs go as they come, which costs least. Default 0. */
+  fewWaiting?: number
+  /** What the tenant may have of the queue. Default: as everybody, and all of it. */
+  share?: TenantShare
   idempotency?: { keyDigest: string; bodyDigest: string }
+}
+
+/** A tenant's part of one provider's queue. */
+export interface TenantShare {
+  /** How often it is served for each time that a tenant of weight 1 is; a whole number from 1. */
+  weight: number
+  /** Runs that may wait. */
+  maxWaiting?: number | undefined
+  /** Runs that may run at once. */
+  maxRunning?: number | undefined
 }
 
 /** Only after `accepted` was anything written. */
 export type AcceptResult =
-  | { status: 'accepted' }
-  | { status: 'queue_full'; waiting: number }
+  /** `priority` is that of its job; `isParked` says that it need not be looked at before another run has ended. */
+  | { status: 'accepted'; priority: number; isParked: boolean }
+  /** `tenant_queue_full`: the tenant's own part is, by which `waiting` counts then. */
+  | { status: 'queue_full' | 'tenant_queue_full'; waiting: number }
   /** The idempotency key stands for this run. */
   | { status: 'attached'; rid: RunId }
   /** The idempotency key stands for another body. */
@@ -47,8 +63,11 @@ export type ClaimResult =
     }
   /** The run is another provider's now, and waits for a worker of that one. */
   | { status: 'moved'; provider: string }
-  /** `unreadable`: it is claimed, but its record is not one that this release knows. */
-  | { status: 'held' | 'ended' | 'unknown' | 'unreadable' }
+  /**
+   * `parked`: its tenant has as many running as it may; `unparked` will tell when to ask again. `unreadable`: it is
+   * claimed, but its record is not one that this release knows.
+   */
+  | { status: 'held' | 'parked' | 'ended' | 'unknown' | 'unreadable' }
 
 /** How a claimed run goes back to the waiting. */
 export interface Requeueing {
@@ -97,7 +116,7 @@ export interface RunQuery {
 }
 
 /** The records of the runs that Redis holds. Every method's write is atomic and harmless when sent twice. */
-export interface RunStore extends RunQueries {
+export interface RunStore extends RunQueries, RunOrder {
   accept(acceptance: Acceptance): Promise<AcceptResult>
   /**
    * Takes the run for the calling worker; see {@link RunState} for what each answer means. The same `token` gets
@@ -143,6 +162,35 @@ export interface RunStore extends RunQueries {
   forget(rid: RunId): Promise<void>
 }
 
+/** In which order the waiting runs of a provider have their turn. */
+export interface RunOrder {
+  /** The priority for the job of a waiting run. */
+  priority(spec: RunSpec): Promise<number>
+  /** How many runs would be claimed before this one if none came any more; `undefined` if it waits no more. */
+  position(spec: RunSpec): Promise<number | undefined>
+  /** Parked runs of the tenant whose jobs should be done now. They stay parked until they are claimed. */
+  unparked(
+    provider: string,
+    tenant: string,
+    options: { maxRunning?: number; limit: number },
+  ): Promise<RunId[]>
+  /** Who has parked runs. */
+  parkedTenants(provider: string): Promise<string[]>
+  /**
+   * Puts the first runs of the lane before all others if they have waited for so long, so many that they hold at
+   * most `places` at a time; their jobs are to get priority 0.
+   */
+  promote(provider: string, lane: Lane, options: { waitedMs: number; places: number }): Promise<RunId[]>
+  /** How many runs each of these tenants has. */
+  census(provider: string, tenants: readonly string[]): Promise<Census[]>
+}
+
+/** How many runs a tenant has in one provider's queue. */
+export interface Census {
+  waiting: number
+  running: number
+}
+
 /** How many wait, and for how long. */
 export interface Backlog {
   count: number
@@ -174,8 +222,8 @@ export interface RunQueries {
   /** Dead letters, newest first. */
   dead(limit: number): Promise<RunId[]>
   waiting(provider: string): Promise<Backlog>
-  /** How many runs of the provider come before this one; `undefined` if it waits no more. */
-  position(rid: RunId, provider: string): Promise<number | undefined>
+  /** How many runs are claimed and have not ended, of all providers. */
+  running(): Promise<number>
   /** Ended runs that the archive does not hold yet. */
   outbox(): Promise<Backlog>
   /** Reads whole finished runs back, for the archive. */

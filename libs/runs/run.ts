@@ -5,8 +5,15 @@ export const lanes = ['interactive', 'standard', 'batch'] as const
 /** One of {@link lanes}. */
 export type Lane = (typeof lanes)[number]
 
-/** The job priority of a lane: lower goes first. */
-export const lanePriority: Readonly<Record<Lane, number>> = { interactive: 0, standard: 10, batch: 100 }
+/**
+ * The first of the job priorities that are a lane's; lower goes first. BullMQ has 2,097,151 of them behind 0, and each
+ * lane a third. Within its third a job's priority is the round of its run, as `places.lua` tells.
+ */
+export const lanePriority: Readonly<Record<Lane, number>> = {
+  interactive: 1,
+  standard: 699_051,
+  batch: 1_398_101,
+}
 
 /**
  * A run's way, each arrow one idempotent script that compares the epoch; `transitions` has every step.

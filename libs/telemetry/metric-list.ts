@@ -64,6 +64,24 @@ export const metricList = {
     labels: ['provider', 'lane'],
     buckets: waitSeconds,
   },
+  tenantWaiting: {
+    type: 'gauge',
+    name: 'millrace_tenant_waiting_runs',
+    help: 'Runs of a tenant that wait for a worker, of all providers.',
+    labels: ['tenant'],
+  },
+  tenantRunning: {
+    type: 'gauge',
+    name: 'millrace_tenant_running_runs',
+    help: 'Runs of a tenant that have begun and not ended, of all providers.',
+    labels: ['tenant'],
+  },
+  promotions: {
+    type: 'counter',
+    name: 'millrace_promotions_total',
+    help: 'Runs that went ahead of other lanes because they had waited too long.',
+    labels: ['provider', 'lane'],
+  },
   inFlight: {
     type: 'gauge',
     name: 'millrace_in_flight_runs',

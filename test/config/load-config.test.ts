@@ -72,6 +72,8 @@ describe('a file', () => {
       },
       dataDir: join(workingDirectory, '.data'),
       keys: [{ name: 'key-1', key: 'team-a-key-0123456789', tenant: 'team-a' }],
+      tenants: [],
+      tenantDefaults: { weight: 1 },
       providers: [
         {
           name: 'sim',
@@ -117,7 +119,13 @@ describe('a file', () => {
         },
       ],
       modelDefaults: {},
-      general: { directTargets: true, dropUnsupportedParams: false, includeCost: false, maxWaitMs: 60_000 },
+      general: {
+        directTargets: true,
+        dropUnsupportedParams: false,
+        includeCost: false,
+        maxWaitMs: 60_000,
+        agingMs: { standard: 60_000, batch: 600_000 },
+      },
       webhooks: {
         allowHttp: false,
         allowPrivate: false,

@@ -37,6 +37,7 @@ models:
     dropUnsupportedParams: false,
     maxWaitMs: 60_000,
     parallel: 9,
+    agingMs: { standard: 60_000, batch: 600_000 },
   })
   expect(modelDefaults).toEqual({
     retries: { default: 2, rateLimit: 0 },

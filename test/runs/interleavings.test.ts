@@ -59,13 +59,18 @@ test(
     const property = fc.asyncProperty(anyCourse, async (course) => {
       const { model, spec, calls, retries, end } = await play(kernel, course)
       const { rid } = spec
-      const [log, record, waiting, elsewhere, running, outbox] = await Promise.all([
+      const { tenant, lane } = spec
+      const queue = keys.queue(model.provider)
+      const [log, record, waiting, elsewhere, running, outbox, ...own] = await Promise.all([
         readLog(rid),
         kernel.redis.hmget(keys.run(rid), 'state', 'end'),
         kernel.redis.zscore(keys.waiting(model.provider), rid),
         kernel.redis.zscore(keys.waiting(model.provider === 'p' ? 'q' : 'p'), rid),
         kernel.redis.zscore(keys.running, rid),
         kernel.redis.zscore(keys.outbox, rid),
+        kernel.redis.zscore(`${queue}:waiting:${tenant}`, rid),
+        kernel.redis.zscore(keys.order(model.provider, lane), rid),
+        kernel.redis.zscore(`${queue}:running:${tenant}`, rid),
       ])
 
       expect(record[0] ?? 'missing').toBe(model.state)
@@ -81,6 +86,14 @@ test(
           model.state === 'accepted',
           model.state === 'dispatched' || model.state === 'streaming',
           model.state === 'ended',
+        ])
+        // What a tenant's limits are counted by, and whose turn it is, never drift from it.
+        const isWaiting = waiting !== null
+        const isTagged = (await kernel.redis.hget(keys.run(rid), 'tag')) !== null
+        expect(own.map((score) => score !== null)).toEqual([
+          isWaiting,
+          isWaiting && isTagged,
+          running !== null,
         ])
       }
       played += 1

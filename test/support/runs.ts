@@ -1,8 +1,8 @@
 import { createRunId } from '#libs/core'
 import type { ClaimResult, RunEnd, RunSpec } from '#libs/runs'
 
-/** A run of the tenant `acme` for the provider `p`, as the API would accept it. */
-export function makeRunSpec(): RunSpec {
+/** A run of the tenant `acme` for the provider `p`, as the API would accept it, unless told otherwise. */
+export function makeRunSpec(fields: Partial<RunSpec> = {}): RunSpec {
   return {
     rid: createRunId('chatcmpl-'),
     tenant: 'acme',
@@ -20,6 +20,7 @@ export function makeRunSpec(): RunSpec {
     onDisconnect: 'continue',
     headers: {},
     createdAtMs: Date.now(),
+    ...fields,
   }
 }
 

@@ -1,6 +1,7 @@
+import { createShareOf } from '#config'
 import { createRunId, GatewayError, type RunId } from '#libs/core'
 import { findDialect, getStreamDialect, isStreamDialect } from '#libs/dialects'
-import { lanePriority, type RunEnd, type RunSpec } from '#libs/runs'
+import type { RunEnd, RunSpec } from '#libs/runs'
 import type { FoundRun, Runs } from './open.ts'
 
 /** Prints all that is known of a run, without what was asked and said. */
@@ -8,7 +9,7 @@ export async function showOne(runs: Runs, rid: RunId, { json }: { json: boolean 
   const found = await runs.find(rid)
   if (found === undefined) return refuse(`There is no run ${rid}.`)
   const { spec, ...run } = found.run
-  const position = await runs.store.position(rid, spec.provider)
+  const position = await runs.store.position(spec)
   const shown = { ...spec, ...run, ...(position !== undefined && { waitingBehind: position }) }
   if (json) console.log(JSON.stringify(shown, null, 2))
   else {
@@ -31,7 +32,7 @@ export async function retryOne(runs: Runs, rid: RunId, { json }: { json: boolean
     return refuse(`Provider ${spec.provider} of run ${rid} is not configured any more.`)
   if (state === 'accepted') {
     const missing = await queue.missing([rid])
-    if (missing.length > 0) await queue.add(rid, lanePriority[spec.lane])
+    if (missing.length > 0) await queue.add(rid, await runs.store.priority(spec))
     return tell(json, { rid, done: missing.length > 0 ? 'enqueued' : 'waits' })
   }
   if (end === null) return refuse(`Run ${rid} is running. Cancel it first, or wait for its end.`)
@@ -39,7 +40,7 @@ export async function retryOne(runs: Runs, rid: RunId, { json }: { json: boolean
     return refuse(`Run ${rid} is ${end.outcome}; only what failed can be retried.`)
   const again = await sendAgain(runs, found)
   if (typeof again === 'string') return refuse(again)
-  await queue.add(again.rid, lanePriority[again.lane])
+  await queue.add(again.rid, await runs.store.priority(again))
   await runs.store.unearth(rid)
   return tell(json, { rid, done: 'sent again', as: again.rid })
 }
@@ -51,7 +52,8 @@ async function sendAgain({ config, store }: Runs, { run, body }: FoundRun): Prom
   if (body === undefined) return `The request of run ${rid} is gone.`
   const spec: RunSpec = { ...run.spec, rid: createRunId(dialect.idPrefix), createdAtMs: Date.now() }
   const bufferSize = config.providers.find(({ name: known }) => known === provider)?.bufferSize ?? 0
-  const accepted = await store.accept({ spec, body, homeChannel: '', bufferSize })
+  const share = createShareOf(config)(spec.tenant, provider)
+  const accepted = await store.accept({ spec, body, homeChannel: '', bufferSize, share })
   return accepted.status === 'accepted'
     ? spec
     : `Provider ${provider} takes no more runs: ${accepted.status}.`

@@ -1,4 +1,4 @@
-import type { Config } from '#config'
+import { knownTenants, type Config } from '#config'
 import { isRunId, type RunId } from '#libs/core'
 import { createBullmqQueue, type JobQueue } from '#libs/jobs'
 import { connectRedis, keys, withLock } from '#libs/redis'
@@ -33,7 +33,7 @@ export async function openRuns(config: Config): Promise<Runs | undefined> {
     exclusively: (tenant, act) => withLock(redis, keys.erasing(tenant), act),
   })
   const queues = new Map(config.providers.map(({ name }) => [name, createBullmqQueue(name, redis)]))
-  const tenants = new Set(config.keys.map(({ tenant }) => tenant)).add('default')
+  const tenants = knownTenants(config)
   return {
     config,
     store,

@@ -1,0 +1,21 @@
+import type { WorkerDeps } from './deps.ts'
+
+/** The part of a provider's places that runs which waited too long hold at most; at least one. */
+const agedPart = 10
+const agingLanes = ['standard', 'batch'] as const
+
+/**
+ * Lets runs that have waited too long go before all others, lane by lane and so few at a time that the lanes before
+ * theirs hardly feel it.
+ */
+export async function promoteAged({ store, providers, queues, agingMs, metrics }: WorkerDeps): Promise<void> {
+  for (const { config } of providers.values()) {
+    const { name, concurrency } = config
+    const places = Math.max(1, Math.floor(concurrency / agedPart))
+    for (const lane of agingLanes) {
+      const promoted = await store.promote(name, lane, { waitedMs: agingMs[lane], places })
+      await Promise.all(promoted.map((rid) => queues.get(name)?.setPriority(rid, 0)))
+      if (promoted.length > 0) metrics.promotions({ provider: name, lane }).inc(promoted.length)
+    }
+  }
+}
