@@ -1,6 +1,6 @@
 import { resolve } from 'node:path'
 import type { PriceFile } from '#libs/prices'
-import type { Config, ConfigurableProvider, StorageConfig } from './config.ts'
+import type { Config, ConfigurableProvider, StorageConfig, TenantConfig } from './config.ts'
 import { crossCheck, defaultKeyName, findWarnings } from './cross-checks.ts'
 import { expandReferences, isTree, overlay } from './environment.ts'
 import type { Environment, Overrides } from './environment.ts'
@@ -125,18 +125,17 @@ function toConfig(
     keys: named(settings.keys),
     models: settings.models.map((model) => ({ ...model, targets: model.targets ?? [] })),
     prices,
-    tenants: Object.entries(settings.tenants).map(([name, tenant]) => {
-      return {
-        ...settings.tenantDefaults,
-        ...tenant,
-        name,
-        weight: tenant.weight ?? settings.tenantDefaults.weight,
-      }
-    }),
+    tenants: toTenants(settings),
     providers: Object.entries(providers).map(([name, provider]) => {
       return { ...provider, name, keys: named(provider.keys) }
     }),
   }
+}
+
+function toTenants({ tenants, tenantDefaults }: FileSettings): TenantConfig[] {
+  return Object.entries(tenants).map(([name, { weight = tenantDefaults.weight, ...limits }]) => {
+    return { ...tenantDefaults, ...limits, name, weight }
+  })
 }
 
 function toStorage(storage: FileSettings['storage'], dataDir: string, directory: string): StorageConfig {
