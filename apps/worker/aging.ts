@@ -9,13 +9,14 @@ const agingLanes = ['standard', 'batch'] as const
  * theirs hardly feel it.
  */
 export async function promoteAged({ store, providers, queues, agingMs, metrics }: WorkerDeps): Promise<void> {
-  for (const { config } of providers.values()) {
-    const { name, concurrency } = config
+  for (const [provider, queue] of queues) {
+    const concurrency = providers.get(provider)?.config.concurrency
+    if (concurrency === undefined) continue
     const places = Math.max(1, Math.floor(concurrency / agedPart))
     for (const lane of agingLanes) {
-      const promoted = await store.promote(name, lane, { waitedMs: agingMs[lane], places })
-      await Promise.all(promoted.map((rid) => queues.get(name)?.setPriority(rid, 0)))
-      if (promoted.length > 0) metrics.promotions({ provider: name, lane }).inc(promoted.length)
+      const promoted = await store.promote(provider, lane, { waitedMs: agingMs[lane], places })
+      await Promise.all(promoted.map((rid) => queue.setPriority(rid, 0)))
+      if (promoted.length > 0) metrics.promotions({ provider, lane }).inc(promoted.length)
     }
   }
 }

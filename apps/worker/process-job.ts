@@ -36,7 +36,7 @@ export async function processJob(deps: WorkerDeps, provider: WorkerProvider, rid
           })
           .finally(() => unparkNext(deps, provider, claim.spec.tenant))
       case 'moved':
-        return moveJob(deps, rid, claim.provider)
+        return moveJob(deps, rid)
       case 'salvage':
         if ((await salvageRun(deps, claim)) === 'retried') break
         unparkNext(deps, provider, claim.spec.tenant)
@@ -63,7 +63,7 @@ export async function processJob(deps: WorkerDeps, provider: WorkerProvider, rid
 }
 
 /** Whoever gave the run to another provider died, perhaps before it had a job there. */
-async function moveJob(deps: WorkerDeps, rid: RunId, provider: string): Promise<JobResult> {
+async function moveJob(deps: WorkerDeps, rid: RunId): Promise<JobResult> {
   const run = await deps.store.inspect(rid)
   if (run?.state !== 'accepted') return done
   return { status: 'done', after: () => addJob(deps, run.spec) }

@@ -41,6 +41,8 @@ async function unpark(
   const { maxRunning } = shareOf(tenant, provider)
   const limit = { limit: mostAtOnce, ...(maxRunning !== undefined && { maxRunning }) }
   const rids = await store.unparked(provider, tenant, limit)
-  const hurried = await Promise.all(rids.map((rid) => queues.get(provider)?.hurry(rid)))
-  return hurried.every((isOnItsWay) => isOnItsWay === true)
+  const queue = queues.get(provider)
+  if (queue === undefined) return true
+  const hurried = await Promise.all(rids.map((rid) => queue.hurry(rid)))
+  return hurried.every(Boolean)
 }

@@ -147,12 +147,10 @@ function restoreArguments(claimed: Extract<ClaimResult, { status: 'run' }>): [st
 
 function requeueArguments({ rid, epoch, spec, progress, delayMs }: Requeueing): [string[], ScriptArgument[]] {
   const { provider, lane } = spec
+  const told = [rid, epoch, JSON.stringify(spec), JSON.stringify(progress), provider]
   return [
     [keys.run(rid), keys.waiting(provider), keys.running, keys.deadlines],
-    [
-      ...[rid, epoch, JSON.stringify(spec), JSON.stringify(progress), provider, Math.ceil(delayMs)],
-      ...[queuePrefix, lane, lanePriority[lane]],
-    ],
+    [...told, Math.ceil(delayMs), queuePrefix, lane, lanePriority[lane]],
   ]
 }
 

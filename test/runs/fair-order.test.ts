@@ -178,6 +178,34 @@ test('a run that is called once more is the first of its lane', async () => {
   expect(shares(await queue.serve(9))).toEqual({ noisy: 9 })
 })
 
+test('a run that goes to another provider has its turn there, and one that comes back goes with the first', async () => {
+  const there = createTestQueue(store)
+  await there.flood(5, noisy)
+  await there.flood(2, quiet)
+  await queue.flood(3, noisy)
+  const [spec] = await queue.serve(1)
+  const epoch = Number(await redis.hget(keys.run(spec!.rid), 'epoch'))
+  const progress = { attempts: [], left: [], limitedUntilMs: {}, startedAtMs: 0 }
+  const given = { rid: spec!.rid, epoch, progress, delayMs: 0 }
+
+  const moved = { ...spec!, provider: there.provider }
+  expect(await store.requeue({ ...given, spec: moved })).toBe('requeued')
+
+  // Behind the five of its tenant, and those of the other.
+  expect(await store.priority(moved)).toBe(lanePriority.standard + 5)
+  expect(await store.position(moved)).toBe(7)
+  expect(await store.position(spec!)).toBeUndefined()
+  expect(await store.census(queue.provider, ['noisy'])).toEqual([{ waiting: 2, running: 0 }])
+  expect(await store.census(there.provider, ['noisy'])).toEqual([{ waiting: 6, running: 0 }])
+
+  const claim = await store.claim(spec!.rid, there.provider, 'worker')
+  if (claim.status !== 'run') throw new Error(`expected the run, not ${claim.status}`)
+  expect(await store.requeue({ ...given, spec: moved, epoch: claim.epoch })).toBe('requeued')
+  expect(await store.priority(moved)).toBe(lanePriority.standard)
+  // Beside the first of each tenant, who have waited since the order began.
+  expect(await store.position(moved)).toBeLessThanOrEqual(2)
+})
+
 test('the position of a run is its turn among those that wait', async () => {
   const flood = await queue.flood(20, noisy)
   const other = await queue.accept(quiet)

@@ -179,6 +179,18 @@ describe('of runs that run', () => {
     expect(await census()).toEqual({ waiting: 1, running: 1 })
   })
 
+  test('a parked run can be claimed to be ended at its deadline', async () => {
+    await fill(1)
+    const late = { deadlineMs: 1 }
+    const spec = makeRunSpec({ provider: queue.provider, ...acme, ...late })
+    await store.accept({ spec, body: '{}', homeChannel: '', bufferSize: 10, ...limited })
+    await expect.poll(() => store.overdue(10)).toContain(spec.rid)
+
+    expect((await claim(spec)).status).toBe('run')
+
+    expect(await redis.zrange(keys.parked(queue.provider, 'acme'), '0', '-1')).toHaveLength(1)
+  })
+
   test('what Redis has lost takes no place', async () => {
     const { running, parked } = await fill(3)
     for (const { rid } of running) {
