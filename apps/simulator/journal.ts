@@ -1,3 +1,5 @@
+import { createKeyCounts, type KeyCounts, type KeyLimits, type KeyTotals } from './key-counts.ts'
+
 /** How a call ended; `refused` calls never reached the model: a wrong key, a bad body, too many at once. */
 export type ClosedBy = 'finished' | 'client' | 'fault' | 'refused'
 
@@ -36,6 +38,8 @@ export interface JournalSnapshot {
   }
   /** How many different prompts were answered, and those that were answered more than once with how often. */
   prompts: { distinct: number; repeated: Record<string, number> }
+  /** By the last four characters of the API key. */
+  keys: Record<string, KeyTotals>
   /** The last calls, oldest first. */
   entries: CallRecord[]
 }
@@ -51,7 +55,8 @@ export interface Call {
 export interface Journal {
   /** Calls that are answered now. */
   readonly inFlight: number
-  begin(opening: Caller & Pick<CallRecord, 'promptHash' | 'stream'>): Call
+  readonly keys: KeyCounts
+  begin(opening: Caller & Pick<CallRecord, 'promptHash' | 'stream'>, key: string): Call
   /** A call that is answered with an error of the server's own, and counts as neither in flight nor a prompt. */
   refuse(opening: Caller & Pick<CallRecord, 'status'>): void
   snapshot(limit?: number): JournalSnapshot
@@ -66,7 +71,8 @@ const maxEntries = 10_000
 const maxModels = 1_000
 const maxPrompts = 200_000
 
-export function createJournal(): Journal {
+export function createJournal(limits?: KeyLimits): Journal {
+  const keys = createKeyCounts(limits)
   let state = emptyState()
   let idleWaiters: (() => void)[] = []
 
@@ -81,7 +87,9 @@ export function createJournal(): Journal {
     get inFlight() {
       return state.all.inFlight
     },
-    begin(opening) {
+    keys,
+    begin(opening, key) {
+      const leaveKey = keys.begin(key)
       const begunIn = state
       const totals = [begunIn.all, modelTotals(begunIn, opening.model)]
       for (const total of totals) enter(total)
@@ -96,6 +104,7 @@ export function createJournal(): Journal {
           record.endedAtMs = Date.now()
           begunIn.closedBy[closedBy] += 1
           begunIn.tokens += record.tokens
+          leaveKey()
           leave(totals)
         },
       }
@@ -106,9 +115,10 @@ export function createJournal(): Journal {
       record.endedAtMs = record.startedAtMs
       state.closedBy.refused += 1
     },
-    snapshot: (limit = 100) => toSnapshot(state, limit),
+    snapshot: (limit = 100) => ({ ...toSnapshot(state, limit), keys: keys.snapshot() }),
     reset() {
       state = carryOver(state)
+      keys.reset()
     },
     async idle() {
       if (state.all.inFlight > 0) await new Promise<void>((resolve) => idleWaiters.push(resolve))
@@ -182,7 +192,7 @@ function remember(
   return record
 }
 
-function toSnapshot(state: State, limit: number): JournalSnapshot {
+function toSnapshot(state: State, limit: number): Omit<JournalSnapshot, 'keys'> {
   const count = Math.min(limit, state.entries.length)
   const first = state.sequence - count
   return {

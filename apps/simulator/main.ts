@@ -5,14 +5,16 @@ const usage = `Usage: npm run simulator -- [options]
 
 An OpenAI-compatible server that calls no model. docs/simulator.md tells more.
 
-  --port N               port to listen on; 0 takes a free one (default 4010)
-  --host HOST            address to listen on (default 127.0.0.1)
-  --tokens N             tokens of an answer, for model names that don't say (default 64)
-  --ttft-ms N            milliseconds to the first token (default 0)
-  --gap-ms N             milliseconds between tokens (default 10)
-  --concurrency-limit N  answer 429 beyond this many calls at once
-  --require-key KEY      answer 401 to other keys; may be given several times
-  --help                 show this
+  --port N                 port to listen on; 0 takes a free one (default 4010)
+  --host HOST              address to listen on (default 127.0.0.1)
+  --tokens N               tokens of an answer, for model names that don't say (default 64)
+  --ttft-ms N              milliseconds to the first token (default 0)
+  --gap-ms N               milliseconds between tokens (default 10)
+  --concurrency-limit N    answer 429 beyond this many calls at once
+  --requests-per-minute N  answer 429 to an API key beyond this many calls in a minute
+  --tokens-per-minute N    the same for its tokens, those of the prompt and of the answer
+  --require-key KEY        answer 401 to other keys; may be given several times
+  --help                   show this
 `
 
 const optionTypes = {
@@ -22,6 +24,8 @@ const optionTypes = {
   'ttft-ms': { type: 'string' },
   'gap-ms': { type: 'string' },
   'concurrency-limit': { type: 'string' },
+  'requests-per-minute': { type: 'string' },
+  'tokens-per-minute': { type: 'string' },
   'require-key': { type: 'string', multiple: true },
   help: { type: 'boolean', default: false },
 } as const
@@ -45,6 +49,8 @@ async function main(): Promise<void> {
   const ttftMs = wholeNumber('ttft-ms', values['ttft-ms'])
   const gapMs = wholeNumber('gap-ms', values['gap-ms'])
   const concurrencyLimit = wholeNumber('concurrency-limit', values['concurrency-limit'])
+  const requestsPerMinute = wholeNumber('requests-per-minute', values['requests-per-minute'])
+  const tokensPerMinute = wholeNumber('tokens-per-minute', values['tokens-per-minute'])
   const requiredKeys = values['require-key']
   const server = createSimulatorServer({
     defaults: {
@@ -54,6 +60,10 @@ async function main(): Promise<void> {
     },
     ...(concurrencyLimit !== undefined && { concurrencyLimit }),
     ...(requiredKeys !== undefined && { requiredKeys }),
+    keyLimits: {
+      ...(requestsPerMinute !== undefined && { requestsPerMinute }),
+      ...(tokensPerMinute !== undefined && { tokensPerMinute }),
+    },
   })
   const url = await server.listen(wholeNumber('port', values.port) ?? 0, values.host)
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void server.close())

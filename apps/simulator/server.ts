@@ -9,6 +9,7 @@ import { refusalError } from './chat-wire.ts'
 import { deliver, sendError } from './deliver.ts'
 import { createJournal } from './journal.ts'
 import type { Caller, Journal } from './journal.ts'
+import type { KeyLimits } from './key-counts.ts'
 import {
   readChatRequest,
   readEmbeddingsRequest,
@@ -24,6 +25,8 @@ export interface SimulatorServerOptions {
   concurrencyLimit?: number
   /** Without it, every key is let in and none is needed. */
   requiredKeys?: string[]
+  /** For each API key by itself. Calls beyond are answered with 429. */
+  keyLimits?: KeyLimits
 }
 
 export interface SimulatorServer {
@@ -54,7 +57,7 @@ const modelList = {
 
 /** An OpenAI-compatible server with no model behind it. It listens only once it is told to. */
 export function createSimulatorServer(options: SimulatorServerOptions = {}): SimulatorServer {
-  const journal = createJournal()
+  const journal = createJournal(options.keyLimits)
   const answer = createAnswerer(journal, options)
   const server = createServer({ keepAliveTimeout: keepAliveTimeoutMs, requestTimeout: 0 }, handle)
 
@@ -120,7 +123,12 @@ function createAnswerer(journal: Journal, options: SimulatorServerOptions) {
     try {
       checkKey(request, options.requiredKeys)
       if (bytes === undefined) throw new GatewayError('request_too_large', 'The body is over 64 MiB.')
-      begin(response, caller, read({ type: request.headers['content-type'] ?? '', bytes }))
+      begin(
+        response,
+        caller,
+        keyOf(request) ?? '',
+        read({ type: request.headers['content-type'] ?? '', bytes }),
+      )
     } catch (error) {
       const refusal = GatewayError.from(error)
       journal.refuse({ ...caller, status: refusal.status })
@@ -128,16 +136,26 @@ function createAnswerer(journal: Journal, options: SimulatorServerOptions) {
     }
   }
 
-  function begin(response: ServerResponse, caller: Caller, asked: ReadRequest): void {
+  function begin(response: ServerResponse, caller: Caller, key: string, asked: ReadRequest): void {
     const { model, stream, includeUsage, whole, ...request } = asked
     caller.model = model
     const settings = parseSimulatorModel(model, defaults)
     checkConcurrency()
     const plan = request.plan(settings)
-    const call = journal.begin({ ...caller, stream, promptHash: plan.promptHash })
+    checkLimits(response, key, plan.inputTokens + plan.outputTokens)
+    const call = journal.begin({ ...caller, stream, promptHash: plan.promptHash }, key)
     response.setHeader('x-request-id', `req_sim${call.record.sequence}`)
     const delivery = { response, call, plan, model, includeUsage, whole }
     deliver({ ...delivery, settings: withoutSpentFault(settings, call.callOfPrompt) })
+  }
+
+  function checkLimits(response: ServerResponse, key: string, tokens: number): void {
+    const { headers, retryAfterMs } = journal.keys.admit(key, tokens)
+    for (const [name, value] of Object.entries(headers)) response.setHeader(name, value)
+    if (retryAfterMs === undefined) return
+    throw new GatewayError('rate_limit_exceeded', 'The API key is over its limit of this minute.', {
+      retryAfterMs,
+    })
   }
 
   function checkConcurrency(): void {
