@@ -159,6 +159,11 @@ export interface ProviderKeyConfig {
   readonly name: string
   readonly value: string
   readonly weight: number
+  /** Where the provider is reached with this key; absent means the provider's own address. */
+  readonly baseUrl?: string | undefined
+  /** The provider's models that it is for. */
+  readonly models?: KeyModels | undefined
+  readonly limits?: Limits | undefined
 }
 
 export interface ProviderTimeouts {

@@ -91,7 +91,7 @@ function checkProvider(name: string, provider: Tree, specs: readonly Configurabl
   }
   const findings = [
     ...checkUnique(provider.keys, { path: [...path, 'keys'], setting: 'name', fallback: defaultKeyName }),
-    ...checkUnique(provider.keys, { path: [...path, 'keys'], setting: 'value' }),
+    ...checkUnique(provider.keys, { path: [...path, 'keys'], setting: 'value', within: 'base_url' }),
     ...checkWeights(provider.keys, [...path, 'keys']),
     ...checkKeyValues(provider, spec, path),
     ...checkOptions(provider, spec, path),
@@ -172,17 +172,18 @@ function checkWeights(list: unknown, path: Path): Finding[] {
   ]
 }
 
-/** Names are compared without case; a secret's message tells the place of its twin and never the secret. */
+/** Names are compared without case, and values only `within` the same of another setting; a secret's message tells the place of its twin and never the secret. */
 function checkUnique(
   list: unknown,
-  options: { path: Path; setting: string; fallback?: (index: number) => string },
+  options: { path: Path; setting: string; within?: string; fallback?: (index: number) => string },
 ): Finding[] {
-  const { path, setting, fallback } = options
+  const { path, setting, within, fallback } = options
   const seen = new Map<string, number>()
   return items(list).flatMap(([index, item]) => {
     const value = item[setting] ?? fallback?.(index)
     if (typeof value !== 'string') return []
-    const compared = setting === 'name' ? value.toLowerCase() : value
+    const place = within === undefined ? '' : JSON.stringify(item[within])
+    const compared = setting === 'name' ? value.toLowerCase() : `${place} ${value}`
     const first = seen.get(compared)
     if (first === undefined) {
       seen.set(compared, index)

@@ -12,9 +12,7 @@ const notHonoured: Readonly<Record<string, string>> = {
   'keys.models': 'this key may ask for every model',
   'keys.limits': 'this key has no limits',
   'models.targets.params': 'requests are sent without them',
-  'models.targets.limits': 'this target has no limits of its own',
   'general.drop_unsupported_params': 'parameters reach the provider as the client sent them',
-  'general.parallel': 'only each provider has a limit, its concurrency',
 }
 
 /** What happens instead of a setting; undefined when it is carried out. Of a choice the value is asked for too. */

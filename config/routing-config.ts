@@ -142,7 +142,7 @@ export interface Prices {
   readonly reasoningPerMillion?: number | undefined
 }
 
-/** Names of virtual models, in which a `*` stands for any text. */
+/** Names of models, a client's key's virtual ones and a provider's key's own, in which a `*` stands for any text. */
 export interface KeyModels {
   /** Absent allows all. */
   readonly allow?: readonly string[] | undefined

@@ -149,7 +149,7 @@ export const aging = section({
 export const general = section({
   direct_targets: boolean.default(true),
   drop_unsupported_params: boolean.default(false),
-  max_wait_ms: number(0, longestMs).default(60_000),
+  max_wait_ms: number(0, longestMs).default(180_000),
   include_cost: boolean.default(false),
   compat: z.enum(['litellm']).optional(),
   key_header: headerName.optional(),

@@ -129,7 +129,14 @@ const option = z
   .regex(/^[\w.-]{1,200}$/, 'must be 1 to 200 letters, digits, ., _ and -; put quotes around a number')
 
 // What its value may be is known to the provider's type.
-const providerKey = section({ name: label.optional(), value: z.string(), weight })
+const providerKey = section({
+  name: label.optional(),
+  value: z.string(),
+  weight,
+  base_url: httpUrl.optional(),
+  models: keyModels.optional(),
+  limits: limits.optional(),
+})
 
 const provider = section({
   type: text,

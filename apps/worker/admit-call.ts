@@ -7,8 +7,7 @@ import { leaseKey } from './lease-key.ts'
 export interface ReadyCall {
   status: 'ready'
   admitted: AdmittedCall
-  /** Absent for a provider without keys. */
-  lease: Lease | undefined
+  lease: Lease
 }
 
 /** The target is ill, and not to be called before. */
@@ -17,13 +16,14 @@ export interface Illness {
   untilMs: number
 }
 
+/** Whether a call may be made now. */
+export type Readiness = ReadyCall | Illness | Exclude<LeaseResult, Lease>
+
 /**
  * Gets a key for the next call, and the leave of the circuits. Keys with which calls fail are passed over as long as
  * there are others.
  */
-export async function admitCall(
-  journey: Journey,
-): Promise<ReadyCall | Illness | Exclude<LeaseResult, Lease>> {
+export async function admitCall(journey: Journey): Promise<Readiness> {
   const { claim, provider, health, spentKeys } = journey
   const target = { provider: claim.spec.provider, model: claim.spec.target }
   const { circuit, untilMs, sickKeys } = health.look(target)
@@ -36,16 +36,16 @@ export async function admitCall(
     })
     const exclude = hasOthers ? spentKeys.union(passedOver) : spentKeys
     const lease = await leaseKey(journey, exclude)
-    if (lease?.status === 'wait' || lease?.status === 'none') {
+    if (lease.status !== 'leased') {
       if (lease.status === 'wait' && exclude.size === 0) health.rest(target, lease.untilMs)
       return lease
     }
     // The last keys are used although they are sick: whether the target itself is, its own circuit tells.
-    const isLastResort = lease === undefined || passedOver.has(lease.name)
-    const admitted = await health.admit(target, isLastResort ? null : lease.name)
+    const key = lease.name !== null && passedOver.has(lease.name) ? null : lease.name
+    const admitted = await health.admit(target, key)
     if (admitted.status !== 'open') return { status: 'ready', admitted, lease }
-    lease?.release({})
-    if (admitted.of === 'target' || lease === undefined) return { status: 'open', untilMs: admitted.untilMs }
+    lease.release({ isUnused: true })
+    if (admitted.of === 'target' || lease.name === null) return { status: 'open', untilMs: admitted.untilMs }
     passedOver.add(lease.name)
   }
 }

@@ -44,6 +44,8 @@ export interface Heard extends Observation {
   answer: string | undefined
   /** As in the end of a run: the answer is base64 then. */
   answerType?: string
+  /** The answer's, where it came by HTTP. */
+  headers?: Readonly<Record<string, string>>
 }
 
 /**
@@ -111,7 +113,7 @@ async function streamNative(
     if (frame !== undefined) sink.write(context.tellCost(frame, observer.observation.usage))
   })
   if (!isEnded()) throw incomplete(connected.name)
-  return { ...observer.observation, answer: undefined }
+  return { ...observer.observation, answer: undefined, headers: answer.headers }
 }
 
 async function fetchNative(
@@ -121,8 +123,9 @@ async function fetchNative(
 ): Promise<Heard> {
   const response = await connected.send(call, context.signal)
   const type = readType(response)
+  const { headers } = response
   if (context.dialect.answersMedia !== true || /json/i.test(type)) {
-    return hear(context, await response.readText())
+    return { ...hear(context, await response.readText()), headers }
   }
   const bytes = await response.readBytes()
   // Whoever stands before the provider answers in HTML, and nobody means that as an answer.
@@ -130,7 +133,7 @@ async function fetchNative(
     const message = `Provider ${connected.name} sent ${type}, which is no answer.`
     throw new GatewayError('upstream_protocol_error', message, { provider: connected.name })
   }
-  return hear(context, { type, bytes })
+  return { ...hear(context, { type, bytes }), headers }
 }
 
 /** It becomes a header of ours, so it must be one that can be sent. */
@@ -159,26 +162,27 @@ async function callTranslated(context: ProviderCallContext<ChatDialect>, sink: F
     if (spec.stream) for (const frame of frames) sink.write(tellCost(frame, encoder.observation.usage))
     else whole.push(...frames)
   }
-  await streamParts(context, () => encoder.observation.finish !== undefined, write)
+  const headers = await streamParts(context, () => encoder.observation.finish !== undefined, write)
   const { observation } = encoder
   if (observation.finish === undefined) throw incomplete(spec.provider)
-  if (spec.stream) return { ...observation, answer: undefined }
+  const told = { ...observation, ...(headers !== undefined && { headers }) }
+  if (spec.stream) return { ...told, answer: undefined }
   const answer = dialect.collect(whole, context.frames, observation.usage)
-  return { ...observation, answer: tellCost(answer, observation.usage) }
+  return { ...told, answer: tellCost(answer, observation.usage) }
 }
 
-/** The provider's answer in canonical parts, always streamed. */
+/** The provider's answer in canonical parts, always streamed. Gives its headers, if it came by HTTP. */
 async function streamParts(
   context: ProviderCallContext<ChatDialect>,
   isEnded: () => boolean,
   write: (part: Part) => void,
-): Promise<void> {
+): Promise<ProviderAnswer['headers'] | undefined> {
   const { spec, body, dialect, provider, key, timeouts, signal } = context
   const { adapter, builtIn } = provider.spec
   const request = dialect.decodeRequest(JSON.parse(body), spec.target)
   if (builtIn !== undefined) {
     for await (const part of builtIn.stream(request, signal)) write(part)
-    return
+    return undefined
   }
   const { connected } = provider
   if (adapter === undefined || connected === undefined) {
@@ -192,6 +196,7 @@ async function streamParts(
   await readToEnd(answer, isEnded, (event) => {
     for (const part of decode(event)) write(part)
   })
+  return answer.headers
 }
 
 /** Reads all events. What goes wrong behind the end of the answer does not: some servers never close. */

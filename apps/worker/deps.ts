@@ -1,10 +1,9 @@
 import { join } from 'node:path'
-import { createShareOf, knownTenants, type Config, type ProviderConfig, type ShareOf } from '#config'
+import { createShareOf, knownTenants, type Config, type ShareOf } from '#config'
 import { GatewayError } from '#libs/core'
 import { createBullmqQueue, type JobQueue } from '#libs/jobs'
-import { createKeyPool, type KeyPool } from '#libs/keys'
 import { createPriceList, type PriceList } from '#libs/prices'
-import { connectProvider, findProviderSpec, type ConnectedProvider, type ProviderSpec } from '#libs/providers'
+import { findProviderSpec } from '#libs/providers'
 import { connectRedis, keys, withLock, type Redis } from '#libs/redis'
 import { createBreakerSettings, createHealth, type Health } from '#libs/routing'
 import { createArchive, createRedisRunStore, type Archive, type RunStore } from '#libs/runs'
@@ -18,15 +17,7 @@ import { createHeldRuns, type HeldRuns } from './held-runs.ts'
 import { createRoutes, type Routes } from './routes.ts'
 import { createRunMetrics, type RunMetrics } from './run-metrics.ts'
 import { createSpool, type Spool } from './spool.ts'
-
-/** A provider as this worker serves it. */
-export interface WorkerProvider {
-  config: ProviderConfig
-  spec: ProviderSpec
-  keys: KeyPool
-  /** Absent for one that is built in. */
-  connected: ConnectedProvider | undefined
-}
+import { connectProviders, type WorkerProvider } from './worker-provider.ts'
 
 export interface WorkerDeps {
   logger: Logger
@@ -64,7 +55,7 @@ export interface WorkerOptions {
 
 /** Connects everything that a worker needs. Throws what can't be reached; the process is then to end. */
 export async function createWorkerDeps({ config, only, logger }: WorkerOptions): Promise<WorkerDeps> {
-  const redisUrl = checkOptions(config, only)
+  const redisUrl = redisUrlOf(config)
   const onError = (error: Error): void => logger.warn({ err: error }, 'redis connection trouble')
   const objects = await openObjectStore(config.storage)
   const redis = await connectAll(redisUrl, onError)
@@ -80,8 +71,7 @@ export async function createWorkerDeps({ config, only, logger }: WorkerOptions):
   })
   const webhooks = openWebhooks({ config, redis, objects, metrics, logger })
   const archiver = createArchiver({ archive, store, publish: webhooks.publish, logger })
-  const served = config.providers.filter(({ name }) => only === undefined || only.includes(name))
-  const providers = new Map(served.map((provider) => [provider.name, toWorkerProvider(provider)]))
+  const providers = await connectProviders({ config, only, redis: { kernel, subscriber }, logger })
   const queues = new Map(config.providers.map(({ name }) => [name, createBullmqQueue(name, jobs)]))
   const health = await watchHealth(config, { redis: kernel, subscriber }, { metrics, onError })
   return {
@@ -95,7 +85,7 @@ export async function createWorkerDeps({ config, only, logger }: WorkerOptions):
     archiver,
     prices: await createPriceList(config, { tableName: (type) => findProviderSpec(type)?.pricesName }),
     webhooks,
-    providers,
+    providers: providers.all,
     queues,
     health,
     routes: createRoutes(config, health),
@@ -111,7 +101,7 @@ export async function createWorkerDeps({ config, only, logger }: WorkerOptions):
       pump.close()
       held.close()
       for (const queue of queues.values()) await queue.close()
-      for (const { connected } of providers.values()) await connected?.close()
+      await providers.close()
       await objects.close()
       for (const connection of Object.values(redis)) connection.disconnect()
     },
@@ -133,17 +123,11 @@ function watchHealth(
   })
 }
 
-/** Gives the address of Redis. */
-function checkOptions(config: Config, only: WorkerOptions['only']): string {
-  const redisUrl = config.redis.url
-  if (redisUrl === undefined) {
-    throw new Error(
-      'No Redis is configured. Set REDIS_URL or redis.url, or use `npm start`, which brings its own.',
-    )
-  }
-  const unknown = only?.find((name) => !config.providers.some((provider) => provider.name === name))
-  if (unknown !== undefined) throw new Error(`--providers names ${unknown}, which is not configured.`)
-  return redisUrl
+function redisUrlOf({ redis }: Config): string {
+  if (redis.url !== undefined) return redis.url
+  throw new Error(
+    'No Redis is configured. Set REDIS_URL or redis.url, or use `npm start`, which brings its own.',
+  )
 }
 
 async function connectAll(url: string, onError: (error: Error) => void): Promise<WorkerDeps['redis']> {
@@ -174,22 +158,6 @@ function openWebhooks({
     },
     onDropped: (count) => metrics.webhookDropped({}).inc(count),
   })
-}
-
-function toWorkerProvider(config: ProviderConfig): WorkerProvider {
-  const spec = findProviderSpec(config.type)
-  if (spec === undefined) throw new TypeError(`Provider ${config.name} has the unknown type ${config.type}.`)
-  const baseUrl = config.baseUrl ?? spec.defaultBaseUrl
-  const connected =
-    spec.builtIn === undefined && baseUrl !== undefined
-      ? connectProvider(spec, { ...config, baseUrl })
-      : undefined
-  return {
-    config,
-    spec,
-    keys: createKeyPool(config.keys),
-    connected,
-  }
 }
 
 /** The target names that may become labels; what clients make up becomes `other`. */

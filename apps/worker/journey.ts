@@ -4,7 +4,7 @@ import type { PriceList } from '#libs/prices'
 import { targetName, type Health } from '#libs/routing'
 import type { Attempt, ClaimResult, Progress } from '#libs/runs'
 import type { RunWriter } from './append-pump.ts'
-import type { WorkerProvider } from './deps.ts'
+import type { WorkerProvider } from './worker-provider.ts'
 import type { HeldRun } from './held-runs.ts'
 import type { Routes } from './routes.ts'
 

@@ -3,12 +3,13 @@ import { GatewayError, type ErrorCode } from '#libs/core'
 import type { Lease } from '#libs/keys'
 import { classOf, nextAfter, targetName } from '#libs/routing'
 import type { Attempt } from '#libs/runs'
-import { admitCall, type ReadyCall } from './admit-call.ts'
+import { admitCall, type Readiness, type ReadyCall } from './admit-call.ts'
 import { callProvider, type Heard } from './call-provider.ts'
 import { chooseNext, countUntried, leaveTarget, noteLimit, withTarget } from './go-on.ts'
 import { callsTo, currentTarget, toFrameContext, type Journey } from './journey.ts'
 import { createCostTeller } from './run-cost.ts'
 import { toLastError } from './last-error.ts'
+import { toLeased } from './lease-key.ts'
 import type { Candidate } from './routes.ts'
 
 /** The run is to go on at this target: at another provider, or after a while. */
@@ -57,7 +58,7 @@ export async function callUntilHeard(
       if (restMs === undefined) leaveTarget(journey, error.code)
       else noteLimit(journey, currentTarget(journey), Date.now() + restMs)
     }
-    const elsewhere = await goOn(journey, error?.code)
+    const elsewhere = await goOn(journey, ready, error?.code)
     if (elsewhere !== undefined) return elsewhere
   }
 }
@@ -66,32 +67,38 @@ export async function callUntilHeard(
  * How long to rest before the same target is called once more; `undefined` if it is not. Throws what ends the run, here
  * and now. A limited or refused key gives way to another at once.
  */
-function judge(journey: Journey, lease: Lease | undefined, error: GatewayError): number | undefined {
+function judge(journey: Journey, lease: Lease, error: GatewayError): number | undefined {
   const { held, writer, progress, provider, spentKeys } = journey
   const { code } = error
   const next = nextAfter(code)
   const isFirst = progress.left.length === 0
   if (writer.seq > 0 || held.signal.aborted || next === 'end' || (next === 'client' && isFirst)) throw error
   const isRefused = classOf(code) === 'authentication'
-  if (isRefused && lease === undefined) return undefined
-  if (isRefused && lease !== undefined) spentKeys.add(lease.name)
+  if (isRefused && lease.name === null) return undefined
+  if (isRefused && lease.name !== null) spentKeys.add(lease.name)
   const policy = journey.routes.policyOf(journey.claim.spec)
   const calls = callsTo(currentTarget(journey), progress).length
   if (calls > policy.retriesAfter(code)) return undefined
   if (progress.attempts.length + countUntried(journey, code) >= mostCalls) return undefined
-  const isOfKey = lease !== undefined && (isRefused || classOf(code) === 'rateLimit')
+  const isOfKey = lease.name !== null && (isRefused || classOf(code) === 'rateLimit')
   if (isOfKey) return calls < provider.keys.size ? 0 : policy.retryDelayMs
   return Math.max(policy.retryDelayMs * calls, error.retryAfterMs ?? 0)
 }
 
 /** Turns to the next target, here or elsewhere. */
-async function goOn(journey: Journey, code: ErrorCode | undefined): Promise<Elsewhere | undefined> {
+async function goOn(
+  journey: Journey,
+  ready: Readiness,
+  code: ErrorCode | undefined,
+): Promise<Elsewhere | undefined> {
   const { progress, provider, held } = journey
   const step = chooseNext(journey, code)
+  const isHere = step.status !== 'none' && targetName(step.candidate) === currentTarget(journey)
+  if (ready.status === 'wait' && !isHere) ready.leave()
   if (step.status === 'none') throw toLastError(journey, step.soonestMs)
   if (progress.attempts.length >= mostCalls) throw toLastError(journey, undefined)
   const { candidate } = step
-  if (targetName(candidate) !== currentTarget(journey)) progress.error ??= journey.lastError?.toJSON()
+  if (!isHere) progress.error ??= journey.lastError?.toJSON()
   const delayMs = step.status === 'wait' ? Math.max(0, step.untilMs - Date.now()) : 0
   if (step.status === 'wait') progress.waitsSinceMs ??= Date.now()
   if (candidate.provider !== provider.config.name || delayMs > shortWaitMs) {
@@ -113,12 +120,13 @@ function circuitOpen({ provider }: Journey, untilMs: number): GatewayError {
 
 /** What the provider itself has just said of its keys tells more. */
 function refusedAll(journey: Journey): GatewayError {
+  const { spec } = journey.claim
   const { name } = journey.provider.config
   const last = journey.progress.attempts.at(-1)
   if (journey.lastError !== undefined && last !== undefined && targetName(last) === currentTarget(journey)) {
     return journey.lastError
   }
-  const message = `Provider ${name} has refused all of its keys.`
+  const message = `Provider ${name} has no key for ${spec.target} that it has not refused.`
   journey.lastError = new GatewayError('upstream_auth_failed', message, { provider: name })
   return journey.lastError
 }
@@ -129,7 +137,7 @@ async function callOnce(journey: Journey, { admitted, lease }: ReadyCall): Promi
   const attempt: Attempt = {
     provider: spec.provider,
     model: spec.target,
-    key: lease?.name ?? null,
+    key: lease.name,
     startedAtMs: Date.now(),
     durationMs: 0,
     outcome: 'ok',
@@ -142,8 +150,8 @@ async function callOnce(journey: Journey, { admitted, lease }: ReadyCall): Promi
         body,
         dialect,
         frames: toFrameContext(claim),
-        provider,
-        key: lease?.value,
+        provider: toLeased(provider, lease),
+        key: lease.value,
         timeouts: journey.routes.policyOf(spec).timeouts,
         tellCost: createCostTeller(journey.prices, spec),
         signal: held.signal,
@@ -159,13 +167,14 @@ async function callOnce(journey: Journey, { admitted, lease }: ReadyCall): Promi
         },
       },
     )
-    lease?.release({})
-    admitted.report({ tokens: tokensOf(heard) })
+    const tokens = countTokens(heard)
+    lease.release({ tokens, headers: heard.headers })
+    admitted.report({ tokens: tokens ?? 0 })
     return heard
   } catch (thrown) {
     const error = GatewayError.from(thrown)
     attempt.outcome = error.code
-    lease?.release({ error })
+    lease.release({ error })
     admitted.report({ error: error.code })
     throw error
   } finally {
@@ -173,6 +182,9 @@ async function callOnce(journey: Journey, { admitted, lease }: ReadyCall): Promi
   }
 }
 
-function tokensOf({ usage }: Heard): number {
-  return (usage?.inputTokens ?? 0) + (usage?.outputTokens ?? 0)
+/** `undefined` where the provider did not tell. */
+function countTokens({ usage }: Heard): number | undefined {
+  const { inputTokens, outputTokens } = usage ?? {}
+  const isTold = inputTokens !== undefined || outputTokens !== undefined
+  return isTold ? (inputTokens ?? 0) + (outputTokens ?? 0) : undefined
 }

@@ -9,6 +9,7 @@ import { startHealthServer } from './health-server.ts'
 import { processJob } from './process-job.ts'
 import { startSweeper } from './sweep.ts'
 import { publishTenantGauges } from './tenant-gauges.ts'
+import { publishKeyGauges } from './worker-provider.ts'
 
 export interface RunningWorker {
   readonly providers: readonly string[]
@@ -59,6 +60,7 @@ export async function startWorker({ metricsPort, ...options }: StartOptions): Pr
   const deadlines = startDeadlineWatch(deps)
   publishGauges(deps)
   publishTenantGauges(deps, options.config)
+  publishKeyGauges(deps.metrics, providers.values())
   const { host } = options.config.server
   const health =
     metricsPort === undefined

@@ -26,6 +26,24 @@ export function estimateTokens(...prompt: readonly unknown[]): number {
   return Math.ceil(prompt.reduce<number>((sum, value) => sum + weigh(value), 0))
 }
 
+/** The members of a request, or of an object in it, that say how long the answer may be. */
+const outputLimits = ['max_completion_tokens', 'max_output_tokens', 'max_tokens', 'maxOutputTokens']
+/** What an answer may be where the request does not say. */
+const usualOutputTokens = 500
+
+/** The same with what the answer may be at most, or usually is where the request, of whatever dialect, does not say. */
+export function estimateUse(request: unknown): number {
+  return estimateTokens(request) + (readOutputLimit(request) ?? usualOutputTokens)
+}
+
+function readOutputLimit(request: unknown): number | undefined {
+  if (!isJsonObject(request)) return undefined
+  const limits = [request, request.generationConfig].flatMap((holder) => {
+    return isJsonObject(holder) ? outputLimits.map((name) => holder[name]) : []
+  })
+  return limits.find((limit) => typeof limit === 'number' && limit >= 0) as number | undefined
+}
+
 /** Depth is bounded where bodies are read. */
 function weigh(value: unknown): number {
   if (typeof value === 'string') return Buffer.byteLength(value) / bytesPerToken

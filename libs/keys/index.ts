@@ -1,1 +1,5 @@
-export * from './key-pool.ts'
+export { createKeyPool } from './key-pool.ts'
+export type * from './key-pool.ts'
+export { connectKeyRests, createKeyRests, type KeyRests, type KeyRestsOptions } from './key-rests.ts'
+export type { Rest, RestReason } from './key-rests.ts'
+export * from './limiter.ts'

@@ -1,4 +1,5 @@
 import { createChatAdapter } from './openai-chat/index.ts'
+import { readOpenAiHeadroom } from './http/headroom.ts'
 import { readOpenAiError } from './openai-error.ts'
 import { openaiRoutes } from './openai-routes.ts'
 import type { ProviderSpec } from './provider.ts'
@@ -20,5 +21,6 @@ export const openaiCompatible: ProviderSpec = {
   ),
   authorize: (key) => ({ authorization: `Bearer ${key}` }),
   readError: readOpenAiError,
+  readHeadroom: readOpenAiHeadroom,
   adapter: createChatAdapter('compatible'),
 }

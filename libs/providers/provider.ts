@@ -1,4 +1,4 @@
-import type { CanonicalRequest, GatewayError, Media, Part } from '#libs/core'
+import type { CanonicalRequest, GatewayError, KeyHeadroom, Media, Part } from '#libs/core'
 
 /**
  * What the gateway must know of an upstream vendor or server. A spec is a plain value, holds no state and does
@@ -48,6 +48,8 @@ export interface ProviderSpec {
    * `retry-after` are added by the caller.
    */
   readError(status: number, body: string): GatewayError
+  /** What the headers of an answer say of the limits of the key that was used; names in lower case. */
+  readonly readHeadroom?: (headers: Readonly<Record<string, string>>) => KeyHeadroom
   /** The translated lane; absent where the provider is reached by its native dialects alone. */
   readonly adapter?: ProviderAdapter
   /** Answers in place of HTTP: only the built-in simulator has one. */

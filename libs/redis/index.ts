@@ -6,6 +6,7 @@ export {
   callsPrefix,
   channels,
   keys,
+  limitPrefix,
   logPrefix,
   queuePrefix,
   runPrefix,

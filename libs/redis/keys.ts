@@ -19,6 +19,14 @@ export const callsPrefix = 'mr:calls:'
 /** The same for `keys.queue`. */
 export const queuePrefix = 'mr:queue:'
 
+/**
+ * The same for all that is counted against a limit. Behind it: `meter:NAME`, a hash of what a key, a target or a client
+ * has used, in all and by second; `calls:NAME`, a sorted set of its leases by when they were last known to be alive;
+ * `line:NAME:LANE`, a sorted set of the runs that wait for a place, by when their turn comes; `lease:ID`, what a
+ * lease has taken.
+ */
+export const limitPrefix = 'mr:limit:'
+
 /** What each key holds. All live on one primary and have no slots in common. */
 export const keys = {
   /** Hash: the run record and the request's body. */
@@ -68,6 +76,12 @@ export const keys = {
   openBatches: 'mr:open-batches',
   /** Hash: who holds a batch, how far it is, and since when it is to be cancelled. */
   batch: (id: string) => `mr:batch:${id}`,
+  /** Sorted set: the runs of a lane that wait for a place under a limit, by when their turn comes. */
+  line: (name: string, lane: number) => `${limitPrefix}line:${name}:${lane}`,
+  /** String: what a lease has taken of which meters. */
+  lease: (id: string) => `${limitPrefix}lease:${id}`,
+  /** Hash: the providers' keys that rest or were refused, each with until when, and why. */
+  resting: 'mr:resting',
   /** Hash: what an Idempotency-Key stands for. */
   idempotency: (tenant: string, digest: string) => `mr:idem:${tenant}:${digest}`,
   /** Hash: the circuit of a target, or of one of its keys, and the window of its calls. */
@@ -106,4 +120,6 @@ export const channels = {
   cancel: 'mr:ch:cancel',
   /** Circuits that have just opened or closed: `<subject>\n<state> <ms it rests> <openings>`. */
   circuits: 'mr:ch:circuits',
+  /** Providers' keys that rest from now on, or do no more. */
+  resting: 'mr:ch:resting',
 } as const

@@ -140,6 +140,18 @@ export const metricList = {
     help: 'Requests sent to a provider, by the model asked for and its strategy.',
     labels: ['model', 'strategy', 'provider'],
   },
+  keyRefused: {
+    type: 'gauge',
+    name: 'millrace_key_refused',
+    help: 'Whether the provider refuses this key, which is then not used.',
+    labels: ['provider', 'key'],
+  },
+  keyHeadroom: {
+    type: 'gauge',
+    name: 'millrace_key_headroom',
+    help: 'What is left of a limit of this key, as the provider last said.',
+    labels: ['provider', 'key', 'kind'],
+  },
   streamSubscribers: {
     type: 'gauge',
     name: 'millrace_stream_subscribers',

@@ -123,7 +123,7 @@ describe('a file', () => {
         directTargets: true,
         dropUnsupportedParams: false,
         includeCost: false,
-        maxWaitMs: 60_000,
+        maxWaitMs: 180_000,
         agingMs: { standard: 60_000, batch: 600_000 },
       },
       webhooks: {

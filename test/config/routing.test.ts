@@ -35,7 +35,7 @@ models:
   expect(general).toMatchObject({
     directTargets: false,
     dropUnsupportedParams: false,
-    maxWaitMs: 60_000,
+    maxWaitMs: 180_000,
     parallel: 9,
     agingMs: { standard: 60_000, batch: 600_000 },
   })

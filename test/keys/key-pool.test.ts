@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { type ErrorCode, GatewayError } from '#libs/core'
 import { createKeyPool, type KeyCall, type Lease, type LeaseResult } from '#libs/keys'
 
-const call: KeyCall = { rid: 'chatcmpl-1', lane: 'standard', target: 'm', tokens: 0 }
+const call: KeyCall = { rid: 'chatcmpl-1', lane: 'interactive', target: 'm', tokens: 0 }
 const without = (...names: string[]): KeyCall => ({ ...call, exclude: new Set(names) })
 
 const failure = (code: ErrorCode, retryAfterMs?: number): GatewayError =>
@@ -26,7 +26,7 @@ function openPool() {
 describe('a key pool', () => {
   it('chooses by weight', async () => {
     const { world, pool } = openPool()
-    const names: string[] = []
+    const names: (string | null)[] = []
     for (const point of [0, 0.74, 0.75, 0.999]) {
       world.point = point
       names.push(leased(await pool.lease(call)).name)
@@ -44,8 +44,8 @@ describe('a key pool', () => {
     const { world, pool } = openPool()
     leased(await pool.lease(call)).release({ error: failure('rate_limit_exceeded', 700) })
     leased(await pool.lease(call)).release({ error: failure('rate_limit_exceeded', 300) })
-    expect(await pool.lease(call)).toEqual({ status: 'wait', untilMs: 1300 })
-    expect(await pool.lease(without('b'))).toEqual({ status: 'wait', untilMs: 1700 })
+    expect(await pool.lease(call)).toMatchObject({ status: 'wait', untilMs: 1300 })
+    expect(await pool.lease(without('b'))).toMatchObject({ status: 'wait', untilMs: 1700 })
     world.nowMs = 1300
     expect(leased(await pool.lease(call)).name).toBe('b')
     world.nowMs = 1700
@@ -56,10 +56,10 @@ describe('a key pool', () => {
     const { world, pool } = openPool()
     leased(await pool.lease(call)).release({ error: failure('rate_limit_exceeded') })
     leased(await pool.lease(call)).release({ error: failure('insufficient_quota') })
-    expect(await pool.lease(call)).toEqual({ status: 'wait', untilMs: 6000 })
+    expect(await pool.lease(call)).toMatchObject({ status: 'wait', untilMs: 6000 })
     world.nowMs = 6000
     leased(await pool.lease(call)).release({ error: failure('insufficient_quota') })
-    expect(await pool.lease(call)).toEqual({ status: 'wait', untilMs: 301_000 })
+    expect(await pool.lease(call)).toMatchObject({ status: 'wait', untilMs: 301_000 })
   })
 
   it('keeps the longest rest when calls that ran at once end in another order', async () => {
@@ -67,7 +67,7 @@ describe('a key pool', () => {
     const [first, second] = [leased(await pool.lease(call)), leased(await pool.lease(call))]
     first.release({ error: failure('rate_limit_exceeded', 900) })
     second.release({ error: failure('rate_limit_exceeded', 100) })
-    expect(await pool.lease(without('b'))).toEqual({ status: 'wait', untilMs: 1900 })
+    expect(await pool.lease(without('b'))).toMatchObject({ status: 'wait', untilMs: 1900 })
   })
 
   it('takes a refused key out, does not tell to wait for it, and tries it again after a minute', async () => {
@@ -87,8 +87,8 @@ describe('a key pool', () => {
     expect(leased(await pool.lease(call)).name).toBe('a')
   })
 
-  it('has no lease without keys', async () => {
-    expect(await createKeyPool([]).lease(call)).toEqual({ status: 'none' })
+  it('has a lease without a key where there are none', async () => {
+    expect(leased(await createKeyPool([]).lease(call))).toMatchObject({ name: null, value: undefined })
   })
 
   it.each(['', 'sk-1\n', 'sk-1\r\nx-evil: 1', 'sk 1', 'sk-é', 'sk\0'])(
@@ -101,7 +101,7 @@ describe('a key pool', () => {
   it('refuses two keys of one name, and weights that are none', () => {
     const key = { name: 'a', value: 'sk' }
     expect(() => createKeyPool([key, key])).toThrow(/Two keys are named a/)
-    for (const weight of [0, -1, NaN, Infinity]) {
+    for (const weight of [-1, NaN, Infinity]) {
       expect(() => createKeyPool([{ ...key, weight }])).toThrow(/weight of key a/)
     }
   })

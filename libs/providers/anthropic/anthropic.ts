@@ -1,3 +1,4 @@
+import { readAnthropicHeadroom } from '../http/headroom.ts'
 import type { ProviderSpec } from '../provider.ts'
 import { createDecoder } from './decoder.ts'
 import { readAnthropicError } from './read-error.ts'
@@ -21,6 +22,7 @@ export const anthropic: ProviderSpec = {
   callHeaders: ['anthropic-version', 'anthropic-beta'],
   defaultHeaders: { 'anthropic-version': '2023-06-01' },
   readError: readAnthropicError,
+  readHeadroom: readAnthropicHeadroom,
   adapter: {
     toRequest: (request) => ({ path: '/v1/messages', body: JSON.stringify(toMessagesBody(request)) }),
     createDecoder,
