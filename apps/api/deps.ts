@@ -110,9 +110,7 @@ export async function createApiDeps({ config, redisUrl, logger }: ApiOptions): P
       for (const queue of queues.values()) await queue.close()
       await webhooks.close()
       await objects.close()
-      subscriber.disconnect()
-      jobs.disconnect()
-      redis.disconnect()
+      for (const connection of [subscriber, jobs, redis]) connection.disconnect()
     },
   }
 }
