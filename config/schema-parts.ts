@@ -64,3 +64,14 @@ export const longestMs = 2_147_483_647
 export const milliseconds = number(1, longestMs)
 export const weight = number(0, 1_000_000).default(1)
 export const onDisconnect = z.enum(['continue', 'cancel'])
+
+/** Without a slash at its end. */
+export const httpUrl = z
+  .string()
+  .refine(isPlainHttpUrl, 'must be an http:// or https:// address without user, password, query and fragment')
+  .transform((url) => url.replace(/\/+$/, ''))
+
+function isPlainHttpUrl(value: string): boolean {
+  const url = URL.parse(value)
+  return url !== null && /^https?:$/.test(url.protocol) && !/[@?#]/.test(value)
+}
