@@ -30,6 +30,8 @@ export interface ModelConfig extends ModelDefaults {
   /** Where an answer must lie before its end is told. */
   readonly durability: 'redis' | 's3'
   readonly onDisconnect?: 'continue' | 'cancel' | undefined
+  /** A second call beside one that has not answered for so long; whoever answers first is heard. */
+  readonly hedge?: { readonly delayMs: number } | undefined
 }
 
 export interface AliasConfig {

@@ -119,6 +119,8 @@ const reliability = {
 
 export const modelDefaults = section(reliability)
 
+export const hedge = section({ delay_ms: milliseconds })
+
 export const alias = section({ name: modelName, hidden: boolean.default(false) })
 
 export const model = section({
@@ -133,6 +135,7 @@ export const model = section({
   on_disconnect: onDisconnect.optional(),
   on_worker_loss: z.enum(['fail', 'retry_once']).default('fail'),
   durability: z.enum(['redis', 's3']).default('redis'),
+  hedge: hedge.optional(),
   ...reliability,
 })
 
@@ -168,6 +171,7 @@ export const routingSections = [
   prices,
   target,
   modelDefaults,
+  hedge,
   alias,
   model,
   keyModels,

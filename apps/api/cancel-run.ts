@@ -7,15 +7,17 @@ import { frameContext } from './find-run.ts'
 /** Cancels a run that has not ended; idempotent. One that runs ends a moment later, by its worker. */
 export async function cancelRun(deps: ApiDeps, spec: RunSpec): Promise<void> {
   const error = new GatewayError('cancelled', 'The run was cancelled.').toJSON()
+  // What was tried before it was given back to the waiting stays told.
+  const { progress } = (await deps.store.inspect(spec.rid)) ?? {}
   const request = spec.stream ? await deps.store.body(spec.rid) : undefined
   const told = { context: frameContext(spec, request), frames: [] }
   const frames = spec.stream ? getStreamDialect(spec.dialect).errorFrames(error, 0, told) : []
   const end: RunEnd = {
     outcome: 'cancelled',
     error,
-    attempts: [],
+    attempts: progress?.attempts ?? [],
     frames: frames.length,
-    startedAtMs: null,
+    startedAtMs: progress?.startedAtMs ?? null,
     firstFrameAtMs: null,
     endedAtMs: Date.now(),
   }

@@ -51,10 +51,10 @@ export function streamHeaders(
   }
 }
 
-/** Whoever was called last has answered. */
+/** Whoever was called last has answered, unless that call was one of two and lost. */
 export function openingOf(spec: RunSpec, end: RunEnd): RunOpening {
   const { createdAtMs } = spec
-  const last = end.attempts.at(-1)
+  const last = end.attempts.findLast(({ outcome }) => outcome !== 'cancelled') ?? end.attempts.at(-1)
   return {
     provider: last?.provider ?? spec.provider,
     target: last?.model ?? spec.target,

@@ -16,6 +16,14 @@ export interface Illness {
   untilMs: number
 }
 
+/** Which call it is to be, if not the run's next. */
+export interface CallWish {
+  /** The provider's name for the model. */
+  model?: string
+  /** The names of keys that are not to be used. */
+  spentKeys?: ReadonlySet<string>
+}
+
 /** Whether a call may be made now. */
 export type Readiness = ReadyCall | Illness | Exclude<LeaseResult, Lease>
 
@@ -23,9 +31,10 @@ export type Readiness = ReadyCall | Illness | Exclude<LeaseResult, Lease>
  * Gets a key for the next call, and the leave of the circuits. Keys with which calls fail are passed over as long as
  * there are others.
  */
-export async function admitCall(journey: Journey): Promise<Readiness> {
-  const { claim, provider, health, spentKeys } = journey
-  const target = { provider: claim.spec.provider, model: claim.spec.target }
+export async function admitCall(journey: Journey, wish: CallWish = {}): Promise<Readiness> {
+  const { claim, provider, health } = journey
+  const { model = claim.spec.target, spentKeys = journey.spentKeys } = wish
+  const target = { provider: claim.spec.provider, model }
   const { circuit, untilMs, sickKeys } = health.look(target)
   // Without taking a key's place in vain.
   if (circuit === 'open') return { status: 'open', untilMs }
@@ -35,7 +44,7 @@ export async function admitCall(journey: Journey): Promise<Readiness> {
       return weight > 0 && !spentKeys.has(name) && !passedOver.has(name)
     })
     const exclude = hasOthers ? spentKeys.union(passedOver) : spentKeys
-    const lease = await leaseKey(journey, exclude)
+    const lease = await leaseKey(journey, { target: model, exclude })
     if (lease.status !== 'leased') {
       if (lease.status === 'wait' && exclude.size === 0) health.rest(target, lease.untilMs)
       return lease

@@ -170,6 +170,7 @@ function toEnd(
   came: { heard: Heard | undefined; error: GatewayError | undefined; entry: LogEntry },
 ): RunEnd {
   const { heard, error, entry } = came
+  const hasAnswered = error === undefined || firstFrameAtMs !== null
   const outcome: Outcome =
     error === undefined ? 'completed' : error.code === 'cancelled' ? 'cancelled' : 'failed'
   return {
@@ -178,7 +179,7 @@ function toEnd(
     ...(heard?.finish !== undefined && { finish: heard.finish }),
     ...(heard?.usage !== undefined && { usage: heard.usage }),
     ...(heard?.answerType !== undefined && { answerType: heard.answerType }),
-    ...(claim.spec.fallback !== undefined && { fallback: claim.spec.fallback }),
+    ...(hasAnswered && claim.spec.fallback !== undefined && { fallback: claim.spec.fallback }),
     ...tellCosts(prices, claim.spec, {
       attempts: progress.attempts,
       usage: heard?.usage,

@@ -28,6 +28,8 @@ export async function giveBack(
     if (given !== 'requeued') return { status: 'done' }
     break
   }
+  const reason = delayMs > 0 ? 'capacity' : 'failure'
+  deps.metrics.requeues({ provider: provider.config.name, reason }).inc()
   if (spec.provider !== provider.config.name)
     return { status: 'done', after: () => addJob(deps, spec, delayMs) }
   // It is the first of its lane now, and its job may be from a time when the order had another beginning.

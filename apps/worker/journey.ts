@@ -30,6 +30,8 @@ export interface Journey {
   illUntilMs: Map<string, number>
   /** The time after which it waits no more, by this process's clock; without a deadline it depends on the wait. */
   deadlineAtMs: number | undefined
+  /** How long it has waited for capacity in this worker's hands. */
+  waitedMs: number
   /** What the last call of this worker brought, if it failed. */
   lastError: GatewayError | undefined
   firstFrameAtMs: number | null
@@ -53,6 +55,7 @@ export function openJourney(
     spentKeys: new Set(),
     illUntilMs: new Map(),
     deadlineAtMs: leftMs === undefined ? undefined : Date.now() + leftMs,
+    waitedMs: 0,
     lastError: undefined,
     firstFrameAtMs: null,
     close: () => clearTimeout(timer),

@@ -4,8 +4,11 @@ import type { Claim, Journey } from './journey.ts'
 import type { WorkerProvider } from './worker-provider.ts'
 
 /** A key for the next call, if its provider needs one, and a place under every limit that holds for it. */
-export function leaseKey({ claim, provider }: Journey, exclude: ReadonlySet<string>): Promise<LeaseResult> {
-  const { rid, lane, target } = claim.spec
+export function leaseKey(
+  { claim, provider }: Journey,
+  { target, exclude }: { target: string; exclude: ReadonlySet<string> },
+): Promise<LeaseResult> {
+  const { rid, lane } = claim.spec
   return provider.keys.lease({
     rid,
     lane,

@@ -22,6 +22,8 @@ export interface CallPolicy {
   retriesAfter(code: ErrorCode): number
   /** The rest after the first call that failed; later ones are longer. */
   retryDelayMs: number
+  /** When to make a second call beside the first, if that has not answered; absent: never. */
+  hedgeAfterMs: number | undefined
 }
 
 /** What the configuration says of where runs may go. */
@@ -73,6 +75,7 @@ export function createRoutes(config: Config, health: Pick<Health, 'look'>): Rout
         timeouts: mergeTimeouts([modelDefaults.timeouts, model?.timeouts, settings?.timeouts]),
         retriesAfter: (code) => retriesAfter(code, policies),
         retryDelayMs: model?.retryDelayMs ?? modelDefaults.retryDelayMs ?? defaultRetryDelayMs,
+        hedgeAfterMs: model?.hedge?.delayMs,
       }
     },
 

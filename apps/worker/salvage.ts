@@ -68,7 +68,7 @@ export async function endBehind(
   const end: RunEnd = {
     outcome: 'failed',
     error: error.toJSON(),
-    ...(spec.fallback !== undefined && { fallback: spec.fallback }),
+    ...(spec.fallback !== undefined && entries.length > 0 && { fallback: spec.fallback }),
     ...tellCosts(deps.prices, spec, {
       attempts: progress?.attempts ?? [],
       usage: undefined,

@@ -2,14 +2,13 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { GatewayError, type ErrorCode } from '#libs/core'
 import type { Lease } from '#libs/keys'
 import { classOf, nextAfter, targetName } from '#libs/routing'
-import type { Attempt } from '#libs/runs'
 import { admitCall, type Readiness, type ReadyCall } from './admit-call.ts'
-import { callProvider, type Heard } from './call-provider.ts'
+import { callOnce } from './call-once.ts'
+import type { Heard } from './call-provider.ts'
 import { chooseNext, countUntried, leaveTarget, noteLimit, withTarget } from './go-on.ts'
-import { callsTo, currentTarget, toFrameContext, type Journey } from './journey.ts'
-import { createCostTeller } from './run-cost.ts'
+import { callHedged } from './hedge.ts'
+import { callsTo, currentTarget, type Journey } from './journey.ts'
 import { toLastError } from './last-error.ts'
-import { toLeased } from './lease-key.ts'
 import type { Candidate } from './routes.ts'
 
 /** The run is to go on at this target: at another provider, or after a while. */
@@ -21,7 +20,7 @@ export interface Elsewhere {
 
 /** Calls that one run may make before its first frame, whoever makes them. */
 const mostCalls = 10
-/** A run keeps its place at the provider while it waits no longer than this. */
+/** A run keeps its place at the provider while it waits no longer than this in all. */
 const shortWaitMs = 1_000
 
 /**
@@ -45,7 +44,7 @@ export async function callUntilHeard(
       leaveTarget(journey, error.code)
     } else {
       try {
-        return { status: 'heard', heard: await callOnce(journey, ready) }
+        return { status: 'heard', heard: await call(journey, ready) }
       } catch (thrown) {
         error = GatewayError.from(thrown)
         journey.lastError = error
@@ -61,6 +60,17 @@ export async function callUntilHeard(
     const elsewhere = await goOn(journey, ready, error?.code)
     if (elsewhere !== undefined) return elsewhere
   }
+}
+
+function call(journey: Journey, ready: ReadyCall): Promise<Heard> {
+  const { claim, routes, held, progress } = journey
+  const { spec } = claim
+  const { hedgeAfterMs } = routes.policyOf(spec)
+  // The second call counts too.
+  if (hedgeAfterMs === undefined || progress.attempts.length + 2 > mostCalls) {
+    return callOnce(journey, { spec, ready, signal: held.signal })
+  }
+  return callHedged(journey, ready, hedgeAfterMs)
 }
 
 /**
@@ -101,7 +111,8 @@ async function goOn(
   if (!isHere) progress.error ??= journey.lastError?.toJSON()
   const delayMs = step.status === 'wait' ? Math.max(0, step.untilMs - Date.now()) : 0
   if (step.status === 'wait') progress.waitsSinceMs ??= Date.now()
-  if (candidate.provider !== provider.config.name || delayMs > shortWaitMs) {
+  journey.waitedMs += delayMs
+  if (candidate.provider !== provider.config.name || journey.waitedMs > shortWaitMs) {
     return { status: 'elsewhere', candidate, delayMs }
   }
   journey.claim = { ...journey.claim, spec: withTarget(journey.claim.spec, candidate) }
@@ -129,62 +140,4 @@ function refusedAll(journey: Journey): GatewayError {
   const message = `Provider ${name} has no key for ${spec.target} that it has not refused.`
   journey.lastError = new GatewayError('upstream_auth_failed', message, { provider: name })
   return journey.lastError
-}
-
-async function callOnce(journey: Journey, { admitted, lease }: ReadyCall): Promise<Heard> {
-  const { claim, dialect, provider, held, writer, progress } = journey
-  const { spec, body } = claim
-  const attempt: Attempt = {
-    provider: spec.provider,
-    model: spec.target,
-    key: lease.name,
-    startedAtMs: Date.now(),
-    durationMs: 0,
-    outcome: 'ok',
-  }
-  progress.attempts.push(attempt)
-  try {
-    const heard = await callProvider(
-      {
-        spec,
-        body,
-        dialect,
-        frames: toFrameContext(claim),
-        provider: toLeased(provider, lease),
-        key: lease.value,
-        timeouts: journey.routes.policyOf(spec).timeouts,
-        tellCost: createCostTeller(journey.prices, spec),
-        signal: held.signal,
-      },
-      {
-        get seq() {
-          return writer.seq
-        },
-        write(frame) {
-          journey.firstFrameAtMs ??= Date.now()
-          admitted.heard()
-          writer.write(frame)
-        },
-      },
-    )
-    const tokens = countTokens(heard)
-    lease.release({ tokens, headers: heard.headers })
-    admitted.report({ tokens: tokens ?? 0 })
-    return heard
-  } catch (thrown) {
-    const error = GatewayError.from(thrown)
-    attempt.outcome = error.code
-    lease.release({ error })
-    admitted.report({ error: error.code })
-    throw error
-  } finally {
-    attempt.durationMs = Date.now() - attempt.startedAtMs
-  }
-}
-
-/** `undefined` where the provider did not tell. */
-function countTokens({ usage }: Heard): number | undefined {
-  const { inputTokens, outputTokens } = usage ?? {}
-  const isTold = inputTokens !== undefined || outputTokens !== undefined
-  return isTold ? (inputTokens ?? 0) + (outputTokens ?? 0) : undefined
 }

@@ -152,6 +152,12 @@ export const metricList = {
     help: 'What is left of a limit of this key, as the provider last said.',
     labels: ['provider', 'key', 'kind'],
   },
+  requeues: {
+    type: 'counter',
+    name: 'millrace_requeues_total',
+    help: 'Runs that a worker gave back: to another provider because of a failure, or to wait for capacity.',
+    labels: ['provider', 'reason'],
+  },
   streamSubscribers: {
     type: 'gauge',
     name: 'millrace_stream_subscribers',

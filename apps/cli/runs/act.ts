@@ -69,9 +69,9 @@ export async function cancelOne(runs: Runs, rid: RunId): Promise<number> {
   const end: RunEnd = {
     outcome: 'cancelled',
     error,
-    attempts: [],
+    attempts: found.run.progress?.attempts ?? [],
     frames: frames.length,
-    startedAtMs: null,
+    startedAtMs: found.run.progress?.startedAtMs ?? null,
     firstFrameAtMs: null,
     endedAtMs: Date.now(),
   }

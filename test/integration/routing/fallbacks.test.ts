@@ -121,9 +121,9 @@ test.each([{}, { stream: true }])('a fallback answers when all targets have fail
 })
 
 test('when all fail, the first error is told with all that was tried', async () => {
-  const { status, json } = await ask('sinks')
+  const { status, json, headers } = await ask('sinks')
 
-  expect(status).toBe(500)
+  expect([status, headers.get('x-millrace-fallback')]).toEqual([500, null])
   expect(json.error.message).toMatch(
     /\(tried: a\/lorem\?fail=500 \(upstream_error\), b\/lorem\?fail=503 \(upstream_error\)\)$/,
   )
