@@ -152,7 +152,7 @@ test('a run that waits for capacity at its deadline ends as limited, whoever is 
   expect(Number(headers.get('retry-after'))).toBeGreaterThan(0)
   expect(calls()).toBe(1)
   expect(await redis.zcard('mr:deadlines')).toBe(0)
-})
+}, 60_000)
 
 test('a target that is free goes before waiting for one that is not', async () => {
   const startedAt = performance.now()
