@@ -32,7 +32,7 @@ const gateway = useGateway({
       {
         name: 'siblings',
         targets: [
-          { provider: 'sibling', model: limited(4_000), weight: 1_000_000 },
+          { provider: 'sibling', model: limited(5_500), weight: 1_000_000 },
           { provider: 'free', model: good },
         ],
       },
@@ -159,7 +159,7 @@ test('a target that is free goes before waiting for one that is not', async () =
   const { headers, status } = await ask('siblings')
 
   expect([status, headers.get('x-millrace-provider')]).toEqual([200, 'free'])
-  expect(performance.now() - startedAt).toBeLessThan(3_500)
+  expect(performance.now() - startedAt).toBeLessThan(5_000)
 })
 
 test('a fallback goes before waiting for too long, and without one the client is told how long', async () => {
