@@ -27,7 +27,7 @@ const gateway = useGateway({
       },
       { name: 'keyed', hedge, targets: [{ provider: 'keyed', model: `${stalls}&times=1&tokens=3` }] },
       { name: 'same', hedge, targets: [{ provider: 'a', model: `${stalls}&times=1&tokens=3` }] },
-      { name: 'quick', hedge, targets: [{ provider: 'a', model: good }] },
+      { name: 'quick', hedge: { delay_ms: 10_000 }, targets: [{ provider: 'a', model: good }] },
       { name: 'slow', hedge, targets: [{ provider: 'a', model: 'lorem?tokens=3&ttft_ms=600' }] },
       {
         name: 'both-fail',

@@ -99,7 +99,7 @@ test('a run whose only key rests waits without a place at the provider, and is c
   const id = await submit('rests-model')
   await eventually('it is put back', () => isPutBack(id))
 
-  expect(await redis.zcard('mr:q:rests:delayed')).toBe(1)
+  await eventually('its job waits', async () => (await redis.zcard('mr:q:rests:delayed')) === 1)
   expect(await redis.llen('mr:q:rests:active')).toBe(0)
   await eventually('it has ended', async () => (await readJob(id)).status === 'completed')
 
