@@ -13,6 +13,7 @@ export interface SocketPlan {
   deadlineMs: number
   /** Hangs up after at most so long, again and again, and comes back. */
   leaveWithinMs?: number
+  onEvent?: () => void
   random: Random
 }
 
@@ -75,6 +76,7 @@ function connectOnce(plan: SocketPlan, courses: Course[], url: string, timeoutMs
       // What arrives behind a hang-up was never read.
       if (socket.readyState !== WebSocket.OPEN) return
       const event = JSON.parse((data as Buffer).toString()) as ServerEvent
+      plan.onEvent?.()
       const course = courses[Number(event.stream_id)]
       if (course === undefined) courses[0]!.foreign += 1
       else if (readEvent(course, event) === 'refused') retry(plan, course, event, socket)

@@ -1,8 +1,8 @@
 import { once } from 'node:events'
 import { connect as connectTcp } from 'node:net'
-import { afterAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { WebSocket } from 'ws'
-import { eventually, startGateway, useGateway } from '../support/gateway.ts'
+import { eventually, useGateway } from '../support/gateway.ts'
 import { callApi, expectError } from '../support/http.ts'
 import { openSocket } from '../support/web-socket.ts'
 
@@ -166,14 +166,15 @@ describe('a connection goes on', () => {
 })
 
 describe('a process that is told to stop', () => {
+  const stopping = useGateway()
+
   test('closes by 1012 what is idle at once, and the rest when its streams have ended', async () => {
-    const stopping = await startGateway()
-    afterAll(() => stopping.close())
-    const [idle, busy] = [await openSocket(stopping.url + path), await openSocket(`${stopping.url}/v1/ws`)]
-    const body = { model: 'sim/lorem?tokens=40&gap_ms=20', messages: [{ role: 'user', content: 'x' }] }
+    const { url, apis } = stopping()
+    const [idle, busy] = [await openSocket(url + path), await openSocket(`${url}/v1/ws`)]
+    const body = { model: 'sim/lorem?tokens=100&gap_ms=20', messages: [{ role: 'user', content: 'x' }] }
     busy.send({ type: 'request', request_id: 'a', body })
     await busy.next(({ type }) => type === 'block')
-    const code = stopping.apis[0]!.stop('SIGTERM')
+    const code = apis[0]!.stop('SIGTERM')
     expect(await idle.closed).toMatchObject({
       code: 1012,
       reason: expect.stringContaining('subscribe') as string,
@@ -187,17 +188,20 @@ describe('a process that is told to stop', () => {
     expect(busy.messages.at(-1)).toMatchObject({ type: 'done', request_id: 'a' })
     expect(await code).toBe(0)
   })
+})
 
-  test('closes by 1012 when its time to drain is over, and the stream goes on elsewhere', async () => {
-    const stopping = await startGateway({ apis: 2, config: { server: { drain_ms: 300 } } })
-    afterAll(() => stopping.close())
-    const ws = await openSocket(stopping.url + path)
-    ws.send(create('sim/lorem?tokens=60&gap_ms=20'))
+describe('a process whose time to drain is over', () => {
+  const stopping = useGateway({ apis: 2, config: { server: { drain_ms: 300 } } })
+
+  test('closes by 1012 what still streams, which goes on elsewhere', async () => {
+    const [here, there] = stopping().apis
+    const ws = await openSocket(here!.url + path)
+    ws.send(create('sim/lorem?tokens=100&gap_ms=20'))
     await ws.next((event) => event.sequence_number === 10)
-    const code = stopping.apis[0]!.stop('SIGTERM')
+    const code = here!.stop('SIGTERM')
     expect(await ws.closed).toMatchObject({ code: 1012 })
     expect(await code).toBe(0)
-    const next = await openSocket(stopping.apis[1]!.url + path)
+    const next = await openSocket(there!.url + path)
     const { id } = ws.messages[0]!.response as { id: string }
     const after = ws.messages.at(-1)!.sequence_number as number
     next.send({ type: 'response.subscribe', response_id: id, starting_after: after })
