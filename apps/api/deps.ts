@@ -2,7 +2,7 @@ import { createShareOf, knownTenants, type Config, type ShareOf } from '#config'
 import { createRunId } from '#libs/core'
 import { createFileStore, type FileStore } from '#libs/files'
 import { createBullmqQueue, type JobQueue } from '#libs/jobs'
-import { createPriceList, type PriceList } from '#libs/prices'
+import { createPriceList, typicalCost, type PriceList } from '#libs/prices'
 import { findProviderSpec } from '#libs/providers'
 import { connectRedis, keys, withLock, type Redis } from '#libs/redis'
 import {
@@ -68,13 +68,8 @@ export async function createApiDeps({ config, redisUrl, logger }: ApiOptions): P
   const queues = new Map(config.providers.map(({ name }) => [name, createBullmqQueue(name, jobs)]))
   const openStreams = createOpenStreams(config.server)
   const store = createRedisRunStore(redis, { retainMs: config.redis.retainMs })
-  const metrics = createMetrics({
-    tenants: knownTenants(config),
-    models: new Set(
-      config.models.flatMap(({ name, targets }) => [name, ...targets.map(({ model }) => model)]),
-    ),
-  })
-  const health = await watchHealth(config, { redis, subscriber, onError })
+  const metrics = createMetrics(knownLabels(config))
+  const routing = await openRouting(config, { redis, subscriber, onError })
   const webhooks = createWebhooks({ redis, jobs, objects, settings: config.webhooks, onError })
   const { outboxLimitMs, stuckReaderMs, websocket } = config.server
   const admission = createAdmission({ redis, store, outboxLimitMs, metrics, onError })
@@ -92,18 +87,16 @@ export async function createApiDeps({ config, redisUrl, logger }: ApiOptions): P
     }),
     files: createFileStore(objects, redis),
     queues,
-    router: createApiRouter(config, health),
+    ...routing,
     shareOf: createShareOf(config),
-    health,
     authenticate: createAuthenticate(config.keys, config.general.keyHeader),
-    prices: await createPriceList(config, { tableName: (type) => findProviderSpec(type)?.pricesName }),
     admission,
     openStreams,
     webhooks,
     sockets: createSockets({ limits: { ...websocket, stuckReaderMs }, openStreams, metrics }),
     isDraining: false,
     async close() {
-      await health.close()
+      await routing.health.close()
       admission.close()
       openStreams.close()
       readers.close()
@@ -115,23 +108,27 @@ export async function createApiDeps({ config, redisUrl, logger }: ApiOptions): P
   }
 }
 
-function watchHealth(
-  { models, modelDefaults }: Config,
-  watched: Pick<HealthOptions, 'redis' | 'subscriber' | 'onError'>,
-): Promise<Health> {
-  // This tier makes no calls, so no key of its own has a circuit.
-  return createHealth({
-    ...watched,
-    settingsOf: createBreakerSettings(models, modelDefaults),
-    keysOf: () => 0,
-  })
+/** What may become the label of a metric. */
+function knownLabels(config: Config): { tenants: Set<string>; models: Set<string> } {
+  const models = config.models.flatMap(({ name, targets }) => [name, ...targets.map(({ model }) => model)])
+  return { tenants: knownTenants(config), models: new Set(models) }
 }
 
-function createApiRouter({ models, providers, general }: Config, health: Health): Router {
-  return createRouter({
+async function openRouting(
+  config: Config,
+  watched: Pick<HealthOptions, 'redis' | 'subscriber' | 'onError'>,
+): Promise<Pick<ApiDeps, 'prices' | 'health' | 'router'>> {
+  const { models, modelDefaults, providers, general } = config
+  const prices = await createPriceList(config, { tableName: (type) => findProviderSpec(type)?.pricesName })
+  const settingsOf = createBreakerSettings(models, modelDefaults)
+  // This tier makes no calls, so no key of its own has a circuit.
+  const health = await createHealth({ ...watched, settingsOf, keysOf: () => 0 })
+  const router = createRouter({
     models,
     providers: general.directTargets ? providers.map(({ name }) => name) : [],
     look: (target) => health.look(target),
     takeProbe: (target) => health.takeProbe(target),
+    price: ({ provider, model }) => typicalCost(prices.priceOf(provider, model)),
   })
+  return { prices, health, router }
 }

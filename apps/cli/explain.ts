@@ -1,7 +1,8 @@
 import { parseArgs } from 'node:util'
 import { formatProblems, loadConfig } from '#config'
 import { GatewayError } from '#libs/core'
-import { providerSpecs } from '#libs/providers'
+import { createPriceList } from '#libs/prices'
+import { findProviderSpec, providerSpecs } from '#libs/providers'
 import { explainModel, type Explanation } from './explain/explain-model.ts'
 import { formatExplanation } from './explain/format-explanation.ts'
 import { watchTargets } from './explain/watch-targets.ts'
@@ -45,9 +46,10 @@ export async function explain(args: string[]): Promise<number> {
     return 1
   }
   const { config } = loaded
+  const prices = await createPriceList(config, { tableName: (type) => findProviderSpec(type)?.pricesName })
   const watched = await watchTargets(config)
   try {
-    print(explainModel(config, model, watched), values.json)
+    print(explainModel(config, model, { ...watched, prices }), values.json)
     return 0
   } catch (error) {
     if (!(error instanceof GatewayError)) throw error

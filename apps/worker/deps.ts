@@ -73,6 +73,7 @@ export async function createWorkerDeps({ config, only, logger }: WorkerOptions):
   const archiver = createArchiver({ archive, store, publish: webhooks.publish, logger })
   const providers = await connectProviders({ config, only, redis: { kernel, subscriber }, logger })
   const queues = new Map(config.providers.map(({ name }) => [name, createBullmqQueue(name, jobs)]))
+  const prices = await createPriceList(config, { tableName: (type) => findProviderSpec(type)?.pricesName })
   const health = await watchHealth(config, { redis: kernel, subscriber }, { metrics, onError })
   return {
     logger,
@@ -83,12 +84,12 @@ export async function createWorkerDeps({ config, only, logger }: WorkerOptions):
     archive,
     spool: createSpool(join(config.dataDir, 'spool')),
     archiver,
-    prices: await createPriceList(config, { tableName: (type) => findProviderSpec(type)?.pricesName }),
+    prices,
     webhooks,
     providers: providers.all,
     queues,
     health,
-    routes: createRoutes(config, health),
+    routes: createRoutes(config, { health, prices }),
     shareOf: createShareOf(config),
     agingMs: config.general.agingMs,
     runMetrics: createRunMetrics(metrics),

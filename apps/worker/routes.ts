@@ -1,6 +1,7 @@
 import type { CallTimeouts, Config, Fallbacks, ModelConfig } from '#config'
 import { GatewayError, type ErrorCode } from '#libs/core'
 import { getDialect } from '#libs/dialects'
+import { typicalCost, type PriceList } from '#libs/prices'
 import { findProviderSpec } from '#libs/providers'
 import { createRouter, nextAfter, retriesAfter, type Health } from '#libs/routing'
 import type { RunSpec } from '#libs/runs'
@@ -42,7 +43,13 @@ export interface Routes {
 
 const defaultRetryDelayMs = 250
 
-export function createRoutes(config: Config, health: Pick<Health, 'look'>): Routes {
+/** What the order of the candidates goes by. */
+export interface RouteSources {
+  health: Pick<Health, 'look'>
+  prices: PriceList
+}
+
+export function createRoutes(config: Config, { health, prices }: RouteSources): Routes {
   const { modelDefaults } = config
   const router = createRouter({
     models: config.models,
@@ -50,6 +57,7 @@ export function createRoutes(config: Config, health: Pick<Health, 'look'>): Rout
     look: (target) => health.look(target),
     // A run that has failed elsewhere is not the one to find out.
     takeProbe: () => false,
+    price: ({ provider, model }) => typicalCost(prices.priceOf(provider, model)),
   })
   const models = new Map(config.models.map((model) => [model.name, model]))
   const providers = new Map(config.providers.map((provider) => [provider.name, provider]))

@@ -27,6 +27,11 @@ export function estimateCost(
   return costOf(price, { inputTokens, outputTokens, cacheReadTokens: cachedTokens })
 }
 
+/** Nanodollars for a thousand tokens in and a thousand out, to compare models by; undefined as with {@link costOf}. */
+export function typicalCost(price: Price | undefined): number | undefined {
+  return price && estimateCost(price, { inputTokens: 1000, outputTokens: 1000 })
+}
+
 function ratesFor(price: Price, inputTokens: number): Rates {
   return price.tiers?.findLast(({ above }) => inputTokens > above)?.rates ?? price
 }

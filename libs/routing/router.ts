@@ -12,13 +12,6 @@ export interface Target extends TargetId {
   readonly order?: number
   /** Over all processes. */
   readonly limits?: TargetLimits | undefined
-  readonly prices?: TargetPrices | undefined
-}
-
-/** In US dollars. */
-export interface TargetPrices {
-  readonly inputPerMillion?: number | undefined
-  readonly outputPerMillion?: number | undefined
 }
 
 /** What is absent has no limit. */
@@ -47,8 +40,7 @@ export interface Router {
   /** The first of the candidates. */
   choose(model: string): Target
   /**
-   * The targets for a model's name, in the order in which to try them, each once; those that can't be called now come
-   * last, the first to be back before the others. A name is looked for among the virtual models, then their aliases,
+   * The targets for a model's name, in the order in which to try them, each once; those that are ill come last. A name is looked for among the virtual models, then their aliases,
    * then the wildcards from the most specific on, and is read as `provider/model` last. Throws `model_not_found`
    * with the closest name there is.
    */
@@ -70,7 +62,7 @@ export interface RouterOptions {
   look?: (target: TargetId) => TargetView
   /** Whether a half-open target may get one request now; without it, it always may. */
   takeProbe?: (target: TargetId) => boolean
-  /** What a million tokens in and a million out cost together, undefined when unknown; else its own `prices` tell. */
+  /** What the strategy `lowest-cost` goes by, in whatever unit; undefined when that is unknown. */
   price?: (target: Target) => number | undefined
 }
 
@@ -80,7 +72,7 @@ export function createRouter({ models, providers, ...options }: RouterOptions): 
     random = Math.random,
     look = () => idleTarget,
     takeProbe = () => true,
-    price = listedPrice,
+    price = () => undefined,
   } = options
   const knowledge: Knowledge = { random, look, price }
   const byName = new Map(models.map((model) => [model.name, model]))
@@ -138,13 +130,6 @@ export function createRouter({ models, providers, ...options }: RouterOptions): 
   }
 }
 
-/** What the configuration says that a million tokens in and a million out cost together. */
-export function listedPrice({ prices }: Target): number | undefined {
-  const { inputPerMillion, outputPerMillion } = prices ?? {}
-  if (inputPerMillion === undefined || outputPerMillion === undefined) return undefined
-  return inputPerMillion + outputPerMillion
-}
-
 /** A target of which nothing is known. */
 export const idleTarget: TargetView = {
   circuit: 'closed',
@@ -157,28 +142,48 @@ export const idleTarget: TargetView = {
   sickKeys: [],
 }
 
-/** Order by order, and within each by the strategy; behind them those that can't be called, the soonest first. */
+/**
+ * Order by order: by the strategy those that can be called, then those at their limits, the soonest first, as waiting
+ * for one goes before the next order. Behind all orders those that are ill.
+ */
 function inOrder(
   targets: readonly Target[],
   routing: string | undefined,
   knowledge: Knowledge,
   takeProbe: (target: TargetId) => boolean,
 ): Target[] {
-  const untilMs = new Map<Target, number>()
+  const strategy = findStrategy(routing)
+  const away = new Map<Target, TargetView>()
   for (const target of targets) {
     const view = knowledge.look(target)
-    if (view.untilMs > 0) untilMs.set(target, view.untilMs)
+    if (view.untilMs > 0) away.set(target, view)
   }
-  const callable = untilMs.size === 0 ? targets : targets.filter((target) => !untilMs.has(target))
-  const strategy = findStrategy(routing)
-  const ordered = byOrder(callable).flatMap((tier) => strategy(tier, knowledge))
-  const away = [...untilMs].toSorted(([, left], [, right]) => left - right).map(([target]) => target)
-  // Only the first is sure to be called, and only so many calls may try a half-open target.
-  const first = ordered.findIndex(
-    (target) => knowledge.look(target).circuit !== 'half-open' || takeProbe(target),
-  )
-  if (first <= 0) return [...ordered, ...away]
-  return [...ordered.slice(first), ...ordered.slice(0, first), ...away]
+  if (away.size === 0) {
+    return withProbes(
+      byOrder(targets).flatMap((tier) => strategy(tier, knowledge)),
+      knowledge,
+      takeProbe,
+    )
+  }
+  const soonestFirst = [...away].toSorted(([, left], [, right]) => left.untilMs - right.untilMs)
+  const isIll = (target: Target): boolean => away.get(target)?.circuit === 'open'
+  const ordered = byOrder(targets.filter((target) => !isIll(target))).flatMap((tier) => {
+    const free = tier.filter((target) => !away.has(target))
+    const limited = soonestFirst.filter(([target]) => tier.includes(target)).map(([target]) => target)
+    return [...strategy(free, knowledge), ...limited]
+  })
+  const ill = soonestFirst.filter(([target]) => isIll(target)).map(([target]) => target)
+  return [...withProbes(ordered, knowledge, takeProbe), ...ill]
+}
+
+/** Only the first is sure to be called, and only so many calls may try a half-open target. */
+function withProbes(
+  ordered: Target[],
+  { look }: Knowledge,
+  takeProbe: (target: TargetId) => boolean,
+): Target[] {
+  const first = ordered.findIndex((target) => look(target).circuit !== 'half-open' || takeProbe(target))
+  return first <= 0 ? ordered : [...ordered.slice(first), ...ordered.slice(0, first)]
 }
 
 function byOrder(targets: readonly Target[]): (readonly Target[])[] {

@@ -3,11 +3,12 @@ import {
   createBreakerSettings,
   createRouter,
   idleTarget,
-  listedPrice,
   type BreakerSettings,
   type Target,
+  type TargetId,
   type TargetView,
 } from '#libs/routing'
+import { typicalCost, type PriceList } from '#libs/prices'
 import { tellReason } from './tell-reason.ts'
 import type { WatchedTargets } from './watch-targets.ts'
 
@@ -47,15 +48,21 @@ export interface ExplainedTarget extends Omit<TargetView, 'untilMs' | 'latencyMs
 }
 
 /** Throws `model_not_found` as the API does, with the nearest name. */
-export function explainModel(config: Config, name: string, { health, problem }: WatchedTargets): Explanation {
+export function explainModel(
+  config: Config,
+  name: string,
+  { health, problem, prices }: WatchedTargets & { prices: PriceList },
+): Explanation {
   const { models, modelDefaults, providers, general } = config
-  const look = (target: Target): TargetView => health?.look(target) ?? idleTarget
+  const look = (target: TargetId): TargetView => health?.look(target) ?? idleTarget
+  const priceOf = ({ provider, model }: Target) => typicalCost(prices.priceOf(provider, model))
   const router = createRouter({
     models,
     providers: general.directTargets ? providers.map((provider) => provider.name) : [],
     // The same each time it is asked.
     random: () => 0,
-    ...(health && { look: (target) => health.look(target) }),
+    look,
+    price: priceOf,
   })
   const candidates = router.candidates(name)
   const served = models.find((model) => model.name === router.servedBy(name))
@@ -69,7 +76,9 @@ export function explainModel(config: Config, name: string, { health, problem }: 
     blindness: problem ?? null,
     targets: candidates.map((target) => {
       const view = look(target)
-      const price = listedPrice(target)
+      const nanodollars = priceOf(target)
+      // Of a thousand tokens each it is in billionths, and here of a million in dollars.
+      const price = nanodollars === undefined ? undefined : nanodollars / 1e6
       const sharing = candidates.filter((other) => {
         return (other.order ?? 1) === (target.order ?? 1) && look(other).untilMs === 0
       })

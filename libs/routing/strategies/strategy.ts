@@ -6,7 +6,7 @@ export interface Knowledge {
   /** In [0, 1). */
   random: () => number
   look: (target: Target) => TargetView
-  /** What a million tokens in and a million out cost together; undefined when that is unknown. */
+  /** In a unit that is the same for all; undefined when it is unknown. */
   price: (target: Target) => number | undefined
 }
 

@@ -1,11 +1,11 @@
 import { expect, test } from 'vitest'
 import { loadConfig } from '#config'
 import { providerSpecs } from '#libs/providers'
+import { idleTarget } from '#libs/routing'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll } from 'vitest'
-import { idleTarget } from '#libs/routing'
 import { createRoutes, type Routes } from '../../../apps/worker/routes.ts'
 import { makeRunSpec } from '../../support/runs.ts'
 
@@ -45,7 +45,10 @@ beforeAll(async () => {
   await writeFile(path, JSON.stringify(config))
   const loaded = loadConfig({ path, environment: {}, providerSpecs })
   if (!loaded.ok) throw new Error(JSON.stringify(loaded.problems))
-  routes = createRoutes(loaded.config, { look: () => idleTarget })
+  routes = createRoutes(loaded.config, {
+    health: { look: () => idleTarget },
+    prices: { priceOf: () => undefined },
+  })
 })
 
 afterAll(() => rm(directory, { recursive: true }))
