@@ -2,6 +2,7 @@ import { createShareOf, knownTenants, type Config, type ShareOf } from '#config'
 import { createRunId } from '#libs/core'
 import { createFileStore, type FileStore } from '#libs/files'
 import { createBullmqQueue, type JobQueue } from '#libs/jobs'
+import { createRestReader, type RestingKey } from '#libs/keys'
 import { createPriceList, typicalCost, type PriceList } from '#libs/prices'
 import { findProviderSpec } from '#libs/providers'
 import { connectRedis, keys, withLock, type Redis } from '#libs/redis'
@@ -36,6 +37,8 @@ export interface ApiDeps {
   queues: ReadonlyMap<string, JobQueue>
   router: Router
   health: Health
+  /** The providers' keys that must not be used for a while. */
+  readKeyRests: () => Promise<RestingKey[]>
   shareOf: ShareOf
   authenticate: Authenticate
   prices: PriceList
@@ -88,6 +91,7 @@ export async function createApiDeps({ config, redisUrl, logger }: ApiOptions): P
     files: createFileStore(objects, redis),
     queues,
     ...routing,
+    readKeyRests: createRestReader(redis),
     shareOf: createShareOf(config),
     authenticate: createAuthenticate(config.keys, config.general.keyHeader),
     admission,

@@ -1,5 +1,5 @@
 export { createKeyPool } from './key-pool.ts'
 export type * from './key-pool.ts'
-export { connectKeyRests, createKeyRests, type KeyRests, type KeyRestsOptions } from './key-rests.ts'
-export type { Rest, RestReason } from './key-rests.ts'
+export { connectKeyRests, createKeyRests, createRestReader } from './key-rests.ts'
+export type { KeyRests, KeyRestsOptions, Rest, RestingKey, RestReason } from './key-rests.ts'
 export * from './limiter.ts'

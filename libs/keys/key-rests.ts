@@ -57,6 +57,24 @@ export function createKeyRests(now: () => number = Date.now): KeyRests {
   }
 }
 
+/** A key that rests, for people to look at. */
+export interface RestingKey extends Rest {
+  provider: string
+  key: string
+}
+
+/** Reads all keys that rest, in one round trip a call; the connection stays its owner's. */
+export function createRestReader(redis: Redis): () => Promise<RestingKey[]> {
+  const read = defineScript(redis, new URL('./resting-1.lua', import.meta.url))
+  return async () => {
+    const reply = (await read([keys.resting], [forgottenMs])) as [string, RestReason, number][]
+    return reply.map(([name, reason, restMs]) => {
+      const [provider, key] = split(name)
+      return { provider, key, reason, untilMs: Date.now() + restMs }
+    })
+  }
+}
+
 /** What {@link connectKeyRests} needs; all of it stays its owner's. */
 export interface KeyRestsOptions {
   redis: Redis
@@ -69,9 +87,9 @@ export interface KeyRestsOptions {
 export async function connectKeyRests({ redis, subscriber, onError }: KeyRestsOptions): Promise<KeyRests> {
   const scripts = {
     rest: defineScript(redis, new URL('./rest-1.lua', import.meta.url)),
-    read: defineScript(redis, new URL('./resting-1.lua', import.meta.url)),
     probe: defineScript(redis, new URL('./probe-1.lua', import.meta.url)),
   }
+  const read = createRestReader(redis)
   let local = createKeyRests()
   let writes = 0
 
@@ -85,11 +103,13 @@ export async function connectKeyRests({ redis, subscriber, onError }: KeyRestsOp
   }
 
   async function poll(): Promise<void> {
-    const reply = (await scripts.read([keys.resting], [forgottenMs])) as [string, RestReason, number][]
+    const resting = await read()
     // A reply that may be older than what this process has learned meanwhile is of no use.
     if (writes > 0) return
     local = createKeyRests()
-    for (const [name, reason, restMs] of reply) local.rest(...split(name), { reason, restMs })
+    for (const { provider, key, reason, untilMs } of resting) {
+      local.rest(provider, key, { reason, restMs: untilMs - Date.now() })
+    }
   }
 
   function onMessage(channel: string, message: string): void {

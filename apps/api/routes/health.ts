@@ -1,4 +1,5 @@
 import type { FastifyInstance } from 'fastify'
+import type { RestingKey } from '#libs/keys'
 import type { CircuitReport } from '#libs/routing'
 import type { ApiDeps } from '../deps.ts'
 
@@ -17,7 +18,11 @@ export function health(app: FastifyInstance, deps: ApiDeps): void {
       redis,
       archive: deps.admission.archive,
       draining: deps.isDraining,
-      ...(request.query.verbose !== undefined && { circuits: deps.health.circuits().map(toCircuit) }),
+      ...(request.query.verbose !== undefined && {
+        circuits: deps.health.circuits().map(toCircuit),
+        // What can't be read is told by `redis`.
+        resting_keys: (await deps.readKeyRests().catch(() => [])).map(toRestingKey),
+      }),
     })
   })
 
@@ -39,6 +44,10 @@ function toCircuit({ provider, model, key, state, untilMs, opens }: CircuitRepor
     retry_in_ms: Math.max(0, Math.ceil(untilMs - Date.now())),
     openings: opens,
   }
+}
+
+function toRestingKey({ provider, key, reason, untilMs }: RestingKey) {
+  return { provider, key, reason, retry_in_ms: Math.max(0, Math.ceil(untilMs - Date.now())) }
 }
 
 const circuitNumbers = { closed: 0, 'half-open': 1, open: 2 }

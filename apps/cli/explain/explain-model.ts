@@ -8,6 +8,7 @@ import {
   type TargetId,
   type TargetView,
 } from '#libs/routing'
+import type { RestingKey } from '#libs/keys'
 import { typicalCost, type PriceList } from '#libs/prices'
 import { tellReason } from './tell-reason.ts'
 import type { WatchedTargets } from './watch-targets.ts'
@@ -31,7 +32,7 @@ export interface Explanation {
 }
 
 /** One of the targets, and what is known of it. */
-export interface ExplainedTarget extends Omit<TargetView, 'untilMs' | 'latencyMs'> {
+export interface ExplainedTarget extends Omit<TargetView, 'untilMs' | 'latencyMs' | 'sickKeys'> {
   provider: string
   model: string
   order: number
@@ -42,16 +43,21 @@ export interface ExplainedTarget extends Omit<TargetView, 'untilMs' | 'latencyMs
   limits: NonNullable<Target['limits']> | null
   /** In US dollars, of a million tokens in and a million out. */
   pricePerMillion: number | null
-  /** Names of its provider's keys. */
-  keys: string[]
+  keys: ExplainedKey[]
   breaker: BreakerSettings
+}
+
+/** A key of a target's provider; without a reason to rest it is used. */
+export interface ExplainedKey {
+  name: string
+  resting: RestingKey['reason'] | 'sick' | null
 }
 
 /** Throws `model_not_found` as the API does, with the nearest name. */
 export function explainModel(
   config: Config,
   name: string,
-  { health, problem, prices }: WatchedTargets & { prices: PriceList },
+  { health, problem, restingKeys, prices }: WatchedTargets & { prices: PriceList },
 ): Explanation {
   const { models, modelDefaults, providers, general } = config
   const look = (target: TargetId): TargetView => health?.look(target) ?? idleTarget
@@ -64,6 +70,13 @@ export function explainModel(
     look,
     price: priceOf,
   })
+  const toKeys = (provider: string, { sickKeys }: TargetView): ExplainedKey[] => {
+    const configured = providers.find((each) => each.name === provider)?.keys ?? []
+    return configured.map(({ name: key }) => {
+      const rest = restingKeys.find((resting) => resting.provider === provider && resting.key === key)
+      return { name: key, resting: rest?.reason ?? (sickKeys.includes(key) ? 'sick' : null) }
+    })
+  }
   const candidates = router.candidates(name)
   const served = models.find((model) => model.name === router.servedBy(name))
   const strategy = served?.routing ?? 'load-balance'
@@ -87,7 +100,7 @@ export function explainModel(
         ...toExplained(target, view),
         reason: tellReason({ strategy, target, view, price, weights }),
         pricePerMillion: price ?? null,
-        keys: providers.find((each) => each.name === target.provider)?.keys.map((key) => key.name) ?? [],
+        keys: toKeys(target.provider, view),
         breaker: settingsOf(target),
       }
     }),
@@ -105,7 +118,7 @@ function howMatched(name: string, served: ModelConfig | undefined): Explanation[
 }
 
 function toExplained({ provider, model, weight, order = 1, limits }: Target, view: TargetView) {
-  const { untilMs, latencyMs, ...rest } = view
+  const { untilMs, latencyMs, sickKeys: _, ...rest } = view
   return {
     provider,
     model,

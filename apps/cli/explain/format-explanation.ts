@@ -1,4 +1,4 @@
-import type { ExplainedTarget, Explanation } from './explain-model.ts'
+import type { ExplainedKey, ExplainedTarget, Explanation } from './explain-model.ts'
 
 /** For people. */
 export function formatExplanation(explanation: Explanation): string {
@@ -20,14 +20,14 @@ function toHead({ model, servedBy, matched, strategy }: Explanation): string {
 }
 
 function toLines(target: ExplainedTarget, { place, isBlind }: { place: number; isBlind: boolean }): string[] {
-  const { provider, model, order, reason, circuit, limits, keys, sickKeys, breaker } = target
+  const { provider, model, order, reason, circuit, limits, keys, breaker } = target
   const { inFlight, latencyMs, requestsThisMinute, tokensThisMinute } = target
   const latency = latencyMs === null ? 'latency unknown' : `first byte after ${Math.round(latencyMs)} ms`
   const load = `${inFlight} in flight, ${requestsThisMinute} requests and ${tokensThisMinute} tokens this minute`
   const lines = [
     ...(isBlind ? [] : [`circuit ${circuit}; ${latency}; ${load}`]),
     ...(limits === null ? [] : [`limits: ${toPairs(limits)}`]),
-    ...(keys.length === 0 ? [] : [`keys: ${keys.map((key) => toKey(key, sickKeys)).join(', ')}`]),
+    ...(keys.length === 0 ? [] : [`keys: ${keys.map(toKey).join(', ')}`]),
     breaker.openMs === 0 ? 'it never rests' : `rests ${breaker.openMs} ms at first when it fails too often`,
   ]
   return [
@@ -36,8 +36,14 @@ function toLines(target: ExplainedTarget, { place, isBlind }: { place: number; i
   ]
 }
 
-function toKey(name: string, sickKeys: readonly string[]): string {
-  return sickKeys.includes(name) ? `${name} (rests, since calls with it fail)` : name
+const whyKeysRest = {
+  limited: 'at its limit',
+  refused: 'refused by the provider',
+  sick: 'calls with it fail',
+}
+
+function toKey({ name, resting }: ExplainedKey): string {
+  return resting === null ? name : `${name} (rests: ${whyKeysRest[resting]})`
 }
 
 function toTail({ fallbacks, deadlineMs, retries, retryDelayMs }: Explanation): string[] {

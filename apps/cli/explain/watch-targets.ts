@@ -1,4 +1,5 @@
 import type { Config } from '#config'
+import { createRestReader, type RestingKey } from '#libs/keys'
 import { connectRedis } from '#libs/redis'
 import { createBreakerSettings, createHealth, type Health } from '#libs/routing'
 
@@ -6,6 +7,7 @@ import { createBreakerSettings, createHealth, type Health } from '#libs/routing'
 export interface WatchedTargets {
   /** Undefined where no Redis answers. */
   health: Health | undefined
+  restingKeys: RestingKey[]
   /** Why there is no news. */
   problem: string | undefined
   close(): Promise<void>
@@ -17,6 +19,7 @@ const patienceMs = 2_000
 export async function watchTargets({ redis, models, modelDefaults }: Config): Promise<WatchedTargets> {
   const blind = (problem: string): WatchedTargets => ({
     health: undefined,
+    restingKeys: [],
     problem,
     close: async () => undefined,
   })
@@ -31,6 +34,7 @@ export async function watchTargets({ redis, models, modelDefaults }: Config): Pr
     })
     return {
       health,
+      restingKeys: await createRestReader(connection)(),
       problem: undefined,
       async close() {
         await health.close()

@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process'
 import { join } from 'node:path'
-import { connectRedis } from '#libs/redis'
+import { connectRedis, keys } from '#libs/redis'
 import { createHealth, defaultBreaker } from '#libs/routing'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { makeDirectory } from '../../config/support.ts'
@@ -67,6 +67,7 @@ test('how the targets fare is read from Redis, and who is ill comes last', async
   const target = { provider: 'up', model: 'large' }
   const call = await health.admit(target, null)
   if (call.status !== 'open') call.report({ error: 'upstream_error' })
+  await connection.hset(keys.resting, 'up one', `${Date.now() + 60_000} limited`)
   await health.close()
   connection.disconnect()
 
@@ -82,7 +83,7 @@ test('how the targets fare is read from Redis, and who is ill comes last', async
         provider: 'up',
         circuit: 'open',
         limits: { requestsPerMinute: 9 },
-        keys: ['one'],
+        keys: [{ name: 'one', resting: 'limited' }],
         reason: expect.stringMatching(
           /^its circuit is open: it failed too often, and is tried again in \d s$/,
         ),
