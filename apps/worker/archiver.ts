@@ -2,7 +2,7 @@ import type { RunId } from '#libs/core'
 import type { Archive, ArchiveRecord, FinishedRun, RunStore } from '#libs/runs'
 import type { Logger } from '#libs/telemetry'
 import type { WebhookEvent } from '#libs/webhooks'
-import { toEvents } from './announce.ts'
+import { toEvents } from './to-events.ts'
 import { insist } from './insist.ts'
 
 /**

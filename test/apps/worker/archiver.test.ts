@@ -6,7 +6,8 @@ import { connectRedis, type Redis } from '#libs/redis'
 import { createArchive, createRedisRunStore, type RunEnd, type RunSpec } from '#libs/runs'
 import { openObjectStore, type ObjectStore } from '#libs/storage'
 import { createLogger } from '#libs/telemetry'
-import { createArchiver } from '../../../apps/worker/archiver.ts'
+import type { WebhookEvent } from '#libs/webhooks'
+import { createArchiver, type ArchiverOptions } from '../../../apps/worker/archiver.ts'
 import { startTestRedis, type TestRedis } from '../../support/redis.ts'
 import { makeRunSpec } from '../../support/runs.ts'
 
@@ -29,7 +30,7 @@ afterAll(async () => {
   await rm(directory, { recursive: true })
 })
 
-function open(eraseFails = false) {
+function open(eraseFails = false, publish: ArchiverOptions['publish'] = async () => undefined) {
   const store = createRedisRunStore(redis, { retainMs: 60_000 })
   const archive = createArchive({ store: objects, exclusively: (_tenant, act) => act() })
   const erase = (): Promise<boolean> => Promise.reject(new Error('the store is away'))
@@ -40,16 +41,16 @@ function open(eraseFails = false) {
     archiver: createArchiver({
       archive: eraseFails ? { ...archive, erase } : archive,
       store,
-      publish: async () => undefined,
+      publish,
       logger,
     }),
   }
 }
 
 /** Accepts a run and ends it at once, so that it waits in the outbox. */
-async function endedRun(): Promise<RunSpec> {
+async function endedRun(fields: Partial<RunSpec> = {}): Promise<RunSpec> {
   const { store } = open()
-  const spec = makeRunSpec()
+  const spec = { ...makeRunSpec(), ...fields }
   await store.accept({ spec, body: '{}', homeChannel: '', bufferSize: 10 })
   const claim = await store.claim(spec.rid, spec.provider, 'a worker')
   if (claim.status !== 'run') throw new Error(`expected the run, not ${claim.status}`)
@@ -98,5 +99,21 @@ test('a run that Redis has lost leaves the outbox', async () => {
   const { store, archiver } = open()
   await redis.del(`mr:run:${rid}`)
   await archiver.recover(await store.unarchived(-1, 10))
+  expect(await store.outbox()).toMatchObject({ count: 0 })
+})
+
+test('a run stays in the outbox until webhooks know of its end, and then leaves it', async () => {
+  const { rid, tenant } = await endedRun({ background: true })
+  const { rid: waitedFor } = await endedRun()
+  const away = open(false, () => Promise.reject(new Error('Redis is away')))
+  await away.archiver.recover(await away.store.unarchived(-1, 10))
+  expect(await away.store.unarchived(-1, 10)).toEqual([rid])
+  expect(await away.archive.read(rid, tenant)).toBeDefined()
+  expect(await away.store.inspect(waitedFor)).toMatchObject({ state: 'persisted' })
+
+  const events: WebhookEvent[] = []
+  const { store, archiver } = open(false, async (told) => void events.push(...told))
+  await archiver.recover(await store.unarchived(-1, 10))
+  expect(events).toEqual([{ tenant, type: 'job.completed', data: { id: rid }, atMs: 2 }])
   expect(await store.outbox()).toMatchObject({ count: 0 })
 })
