@@ -163,10 +163,8 @@ test('an endpoint that was disabled gets nothing until it is enabled again', asy
   const disabled = await callApi(url, { body: { status: 'disabled' } })
   expect(disabled.json).toMatchObject({ status: 'disabled', disabled_reason: 'requested' })
   const missed = await client().responses.create({ model: short, input: 'Hello', background: true })
-  await eventually(
-    'it is archived',
-    async () => (await redisCount('mr:outbox')) === 0 && (await hasEnded(missed.id)),
-  )
+  await eventually('it has ended', () => hasEnded(missed.id))
+  await eventually('it is archived', async () => (await redisCount('mr:outbox')) === 0)
   expect((await callApi(`${url}/deliveries`)).json).toMatchObject({ data: [] })
   const enabled = await callApi(url, { body: { status: 'enabled' } })
   expect(enabled.json).toMatchObject({ status: 'enabled', disabled_at: null, disabled_reason: null })
