@@ -126,6 +126,8 @@ function toConfig(options: FleetOptions, { s3, redisPort, providerPort }: Surrou
       secret_access_key: credentials.secretAccessKey,
     },
     models: options.models ?? [],
+    // Every call of a fault test is to be made, also to a provider that goes on failing.
+    model_defaults: { cooldown: { duration_ms: 0 } },
     providers: {
       [providerName]: {
         type: 'openai-compatible',
