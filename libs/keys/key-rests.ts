@@ -122,14 +122,7 @@ export async function connectKeyRests({ redis, subscriber, onError }: KeyRestsOp
   subscriber.on('message', onMessage)
   await subscriber.subscribe(channels.resting)
   await poll()
-  let isPolling = false
-  const timer = setInterval(() => {
-    if (isPolling) return
-    isPolling = true
-    poll()
-      .catch(onError)
-      .finally(() => (isPolling = false))
-  }, pollEveryMs)
+  const stopPolling = keepPolling(poll, onError)
   return {
     look: (provider, key) => local.look(provider, key),
     rest(provider, key, { reason, restMs }) {
@@ -147,10 +140,23 @@ export async function connectKeyRests({ redis, subscriber, onError }: KeyRestsOp
       return isMine
     },
     close() {
-      clearInterval(timer)
+      stopPolling()
       subscriber.off('message', onMessage)
     },
   }
+}
+
+/** Gives what ends it. */
+function keepPolling(poll: () => Promise<void>, onError: (error: unknown) => void): () => void {
+  let isPolling = false
+  const timer = setInterval(() => {
+    if (isPolling) return
+    isPolling = true
+    poll()
+      .catch(onError)
+      .finally(() => (isPolling = false))
+  }, pollEveryMs)
+  return () => clearInterval(timer)
 }
 
 function split(name: string): [provider: string, key: string] {
