@@ -24,6 +24,8 @@ export function useGeminiGateway(): { gateway: () => Gateway; upstream: () => Ge
   const gateway = useGateway(() => ({
     config: {
       keys: [{ key, tenant: 'acme' }],
+      // Errors are told at once, and not after the wait that might mend them.
+      general: { max_wait_ms: 0 },
       // A key that was limited or refused rests, so those that will be have providers of their own.
       providers: Object.fromEntries(
         ['google', 'limited', 'refused'].map((name) => [

@@ -52,6 +52,8 @@ export function useAnthropicGateway(): AnthropicGateway {
         ...Object.fromEntries(failStatuses.map((status) => [`failing-${status}`, provider()])),
       },
       models: [{ name: 'smart', targets: [{ provider: 'claude', model: 'text' }] }],
+      // Errors are told at once, and not after the wait that might mend them.
+      general: { max_wait_ms: 0 },
     },
   }))
 
