@@ -9,8 +9,6 @@ import type { Finding, Path } from './problems.ts'
  * and of the import from LiteLLM go with it. Items of lists count as their list.
  */
 const notHonoured: Readonly<Record<string, string>> = {
-  'keys.models': 'this key may ask for every model',
-  'keys.limits': 'this key has no limits',
   'models.targets.params': 'requests are sent without them',
   'general.drop_unsupported_params': 'parameters reach the provider as the client sent them',
 }

@@ -1,7 +1,8 @@
 import { hash } from 'node:crypto'
 import type { IncomingHttpHeaders } from 'node:http'
 import type { KeyConfig, Limits } from '#config'
-import { GatewayError } from '#libs/core'
+import { createNameFilter, GatewayError, type NameFilter } from '#libs/core'
+import { toMeter, type Meter } from '#libs/keys'
 import type { Lane } from '#libs/runs'
 
 /** Who calls. */
@@ -11,12 +12,23 @@ export interface Caller {
   lane: Lane | undefined
   onDisconnect: 'continue' | 'cancel' | undefined
   limits: Limits | undefined
+  /** What its runs count on; undefined without limits. */
+  meter: Meter | undefined
+  /** Whether it may ask for a model, by all names that the model has. */
+  mayAsk: NameFilter
 }
 
 /** Throws `invalid_api_key` for anyone who is not known. */
 export type Authenticate = (headers: IncomingHttpHeaders) => Caller
 
-const anyone: Caller = { tenant: 'default', lane: undefined, onDisconnect: undefined, limits: undefined }
+const anyone: Caller = {
+  tenant: 'default',
+  lane: undefined,
+  onDisconnect: undefined,
+  limits: undefined,
+  meter: undefined,
+  mayAsk: () => true,
+}
 
 /**
  * Keeps digests of the keys and not the keys; without any, everyone is the tenant `default`. `keyHeader` is looked into
@@ -25,10 +37,11 @@ const anyone: Caller = { tenant: 'default', lane: undefined, onDisconnect: undef
 export function createAuthenticate(keys: readonly KeyConfig[], keyHeader?: string): Authenticate {
   if (keys.length === 0) return () => anyone
   const callers = new Map(
-    keys.map(({ key, tenant, priority, onDisconnect, limits }): [string, Caller] => [
-      digest(key),
-      { tenant, lane: priority, onDisconnect, limits },
-    ]),
+    keys.map(({ key, name, tenant, priority, onDisconnect, limits, models }): [string, Caller] => {
+      const meter = toMeter(`client:${name}`, limits)
+      const mayAsk = createNameFilter(models)
+      return [digest(key), { tenant, lane: priority, onDisconnect, limits, meter, mayAsk }]
+    }),
   )
   return (headers) => {
     const key = readKey(headers, keyHeader)

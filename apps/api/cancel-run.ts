@@ -1,6 +1,7 @@
 import { GatewayError } from '#libs/core'
 import { getStreamDialect } from '#libs/dialects'
 import type { RunEnd, RunSpec } from '#libs/runs'
+import { endCallerPlace } from './caller-limits.ts'
 import type { ApiDeps } from './deps.ts'
 import { frameContext } from './find-run.ts'
 
@@ -21,5 +22,5 @@ export async function cancelRun(deps: ApiDeps, spec: RunSpec): Promise<void> {
     firstFrameAtMs: null,
     endedAtMs: Date.now(),
   }
-  await deps.store.cancel(spec, end, frames)
+  if ((await deps.store.cancel(spec, end, frames)) === 'cancelled') endCallerPlace(deps, spec)
 }

@@ -12,7 +12,7 @@ import { toJob } from './job-resource.ts'
 import { readPrefer } from './prefer.ts'
 import { locationOf, tellRun } from './response-headers.ts'
 import { leaveRun, openStream, sendAnswer, sendEnded, sendFailure, streamFound } from './send-run.ts'
-import { accept, prepare, type Prepared, type Submission } from './submit.ts'
+import { accept, prepare, type PathRequest, type Prepared, type Submission } from './submit.ts'
 
 /**
  * Answers every POST that creates a run, in the way that its client asked for: as a stream, in one piece, or later
@@ -24,7 +24,7 @@ export async function createRun(
   dialect: Dialect,
   request: FastifyRequest,
   reply: FastifyReply,
-  path?: { model: string; stream: boolean },
+  path?: PathRequest,
 ): Promise<FastifyReply> {
   const resumed = readLastEventId(request.headers['last-event-id'])
   if (resumed !== undefined) return resumeRun(deps, resumed, request, reply)
@@ -47,17 +47,13 @@ export function prepareRun(
   deps: ApiDeps,
   dialect: Dialect,
   request: FastifyRequest,
-  path?: { model: string; stream: boolean },
+  path?: PathRequest,
 ): Prepared {
   return prepare(deps, toSubmission(dialect, request, path))
 }
 
 /** What a request hands in, as Fastify has it. */
-export function toSubmission(
-  dialect: Dialect,
-  request: FastifyRequest,
-  path?: { model: string; stream: boolean },
-): Submission {
+export function toSubmission(dialect: Dialect, request: FastifyRequest, path?: PathRequest): Submission {
   return {
     caller: request.caller,
     dialect,
@@ -84,8 +80,14 @@ export async function answerRun(
   reply: FastifyReply,
 ): Promise<FastifyReply> {
   const prefer = readPrefer(request.headers.prefer)
-  if (prefer.respondAsync) return answerLater(deps, prepared, prefer.waitMs, reply)
-  return prepared.spec.stream ? answerStream(deps, prepared, reply) : answerWhole(deps, prepared, reply)
+  const told = { ...prepared, tell: tellOn(reply) }
+  if (prefer.respondAsync) return answerLater(deps, told, prefer.waitMs, reply)
+  return told.spec.stream ? answerStream(deps, told, reply) : answerWhole(deps, told, reply)
+}
+
+/** For what is known of the limits of the caller's key, on an answer of whatever kind. */
+export function tellOn(reply: FastifyReply): NonNullable<Prepared['tell']> {
+  return (headers) => void reply.headers(headers)
 }
 
 async function answerStream(deps: ApiDeps, prepared: Prepared, reply: FastifyReply): Promise<FastifyReply> {

@@ -5,6 +5,7 @@ import { createBullmqQueue, type JobQueue } from '#libs/jobs'
 import { createRestReader, type RestingKey } from '#libs/keys'
 import { createPriceList, typicalCost, type PriceList } from '#libs/prices'
 import { findProviderSpec } from '#libs/providers'
+import { createLimiter, type Limiter } from '#libs/keys'
 import { connectRedis, keys, withLock, type Redis } from '#libs/redis'
 import {
   createBreakerSettings,
@@ -41,6 +42,8 @@ export interface ApiDeps {
   readKeyRests: () => Promise<RestingKey[]>
   shareOf: ShareOf
   authenticate: Authenticate
+  /** For the limits of clients' keys. */
+  limiter: Limiter
   prices: PriceList
   admission: Admission
   openStreams: OpenStreams
@@ -93,6 +96,7 @@ export async function createApiDeps({ config, redisUrl, logger }: ApiOptions): P
     ...routing,
     readKeyRests: createRestReader(redis),
     shareOf: createShareOf(config),
+    limiter: createLimiter(redis),
     authenticate: createAuthenticate(config.keys, config.general.keyHeader),
     admission,
     openStreams,

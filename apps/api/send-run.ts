@@ -23,7 +23,10 @@ export function openStream(
     spec,
     dialect: getStreamDialect(spec.dialect),
     response: reply.raw,
-    headers: reply.getHeaders() as Record<string, string>,
+    // Some are known only when the run is accepted.
+    get headers() {
+      return reply.getHeaders() as Record<string, string>
+    },
     toStreamHeaders: (opening) => streamHeaders(reply, spec, opening),
     acceptsEvents: acceptsEvents(reply),
     after: cursor.after,

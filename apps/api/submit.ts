@@ -1,16 +1,18 @@
-import { hash } from 'node:crypto'
 import type { IncomingHttpHeaders } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { ModelConfig } from '#config'
 import { createRunId, GatewayError, isMedia, withoutBoundary, type RunId } from '#libs/core'
 import type { Dialect, RequestSummary } from '#libs/dialects'
 import type { Target } from '#libs/routing'
-import { lanes, parkedJobMs, type Acceptance, type AcceptResult, type Lane, type RunSpec } from '#libs/runs'
+import { parkedJobMs, type Acceptance, type AcceptResult, type RunSpec } from '#libs/runs'
 import type { Caller } from './authenticate.ts'
+import { checkModel, giveBackCallerPlace, holdsPlace, takeCallerPlace } from './caller-limits.ts'
+import { toShare, type CallerShare } from './caller-limits.ts'
 import { cancelRun } from './cancel-run.ts'
 import type { ApiDeps } from './deps.ts'
 import { readPrefer } from './prefer.ts'
 import { inTime } from './in-time.ts'
+import { readIdempotency, readLane, readOnDisconnect } from './request-wishes.ts'
 import { readDeadline, readFallbacks, takeFallbacks } from './routing-wishes.ts'
 
 export interface Submission {
@@ -19,7 +21,7 @@ export interface Submission {
   /** The path that was called. */
   endpoint: string
   /** What the dialect says in its URL. */
-  path?: { model: string; stream: boolean } | undefined
+  path?: PathRequest | undefined
   /** The body as text and parsed; of a form, its bytes as base64 and its `Media`. */
   json: string
   body: unknown
@@ -27,11 +29,22 @@ export interface Submission {
   requestId: string
 }
 
+/** `asked` is the model that the client named, where the path says another. */
+export interface PathRequest {
+  model: string
+  stream: boolean
+  asked?: string
+}
+
 /** A request that is valid and knows where to go, but is not written down yet. */
 export interface Prepared {
   spec: RunSpec
   json: string
   idempotency: Acceptance['idempotency']
+  /** Undefined where the caller's key has no limits. */
+  share: CallerShare | undefined
+  /** Takes the headers that say what is left of them. */
+  tell?: (headers: Record<string, string>) => void
 }
 
 /** Reads and routes a request. Throws what is wrong with it; nothing is stored or enqueued. */
@@ -41,6 +54,7 @@ export function prepare(deps: ApiDeps, submission: Submission): Prepared {
   deps.admission.check()
   const { body, json, fallbacks } = takeFallbacks(submission.body, submission.json)
   const summary = dialect.readRequest(body, submission.path)
+  checkModel(deps, caller, submission.path?.asked ?? summary.model)
   const target = chooseTarget(deps, summary)
   const background = summary.background === true || readPrefer(headers.prefer).respondAsync
   const spec: RunSpec = {
@@ -66,11 +80,14 @@ export function prepare(deps: ApiDeps, submission: Submission): Prepared {
     ...readFallbacks(deps.router, headers, fallbacks),
     ...readDeadline(headers, deadlineOf(deps, summary)),
     ...(isMedia(body) && { bodyType: body.type }),
+    ...(holdsPlace(caller) && { isLimited: true }),
     headers: pickHeaders(headers, dialect.forwardedHeaders),
     createdAtMs: Date.now(),
   }
   const sameAgain = (): string => (isMedia(body) ? withoutBoundary(body) : submission.json)
-  return { spec, json, idempotency: readIdempotency(headers['idempotency-key'], endpoint, sameAgain) }
+  for (const fallback of spec.fallbacks ?? []) checkModel(deps, caller, fallback)
+  const idempotency = readIdempotency(headers['idempotency-key'], endpoint, sameAgain)
+  return { spec, json, idempotency, share: toShare(caller, body) }
 }
 
 /** Throws `draining` once this process was told to stop. */
@@ -87,6 +104,17 @@ export function refuseWhenDraining({ isDraining }: Pick<ApiDeps, 'isDraining'>):
  * is found always finds its run, and a run without a job is found by the sweeper.
  */
 export async function accept(deps: ApiDeps, prepared: Prepared, homeChannel: string): Promise<RunId> {
+  await takeCallerPlace(deps, prepared)
+  let rid: RunId | undefined
+  try {
+    rid = await acceptPlaced(deps, prepared, homeChannel)
+    return rid
+  } finally {
+    if (rid !== prepared.spec.rid) giveBackCallerPlace(deps, prepared)
+  }
+}
+
+async function acceptPlaced(deps: ApiDeps, prepared: Prepared, homeChannel: string): Promise<RunId> {
   const { spec } = prepared
   const startedAtMs = performance.now()
   const result = await writeDown(deps, prepared, homeChannel)
@@ -224,22 +252,6 @@ function pickHeaders(headers: IncomingHttpHeaders, names: readonly string[]): Re
   return picked
 }
 
-function readLane(value: string | string[] | undefined): Lane | undefined {
-  if (value === undefined) return undefined
-  const lane = lanes.find((known) => known === value)
-  if (lane !== undefined) return lane
-  throw new GatewayError('invalid_request', `x-millrace-priority is one of ${lanes.join(', ')}.`, {
-    param: 'x-millrace-priority',
-  })
-}
-
-function readOnDisconnect(value: string | string[] | undefined): 'continue' | 'cancel' | undefined {
-  if (value === undefined || value === 'continue' || value === 'cancel') return value
-  throw new GatewayError('invalid_request', 'x-millrace-on-disconnect is continue or cancel.', {
-    param: 'x-millrace-on-disconnect',
-  })
-}
-
 /** Who asks for the cost asks for the usage that it is told in; the configuration only adds it to what is told anyway. */
 function readCostWish(
   { config }: ApiDeps,
@@ -256,18 +268,4 @@ function readCostWish(
     includeUsage: summary.includeUsage || value === 'true',
     ...(includeCost && { includeCost }),
   }
-}
-
-function readIdempotency(
-  key: string | string[] | undefined,
-  endpoint: string,
-  sameAgain: () => string,
-): Acceptance['idempotency'] {
-  if (key === undefined) return undefined
-  if (typeof key !== 'string' || key === '' || key.length > 255) {
-    throw new GatewayError('invalid_request', 'An Idempotency-Key has 1 to 255 characters.', {
-      param: 'Idempotency-Key',
-    })
-  }
-  return { keyDigest: hash('sha256', `${endpoint}\n${key}`), bodyDigest: hash('sha256', sameAgain()) }
 }

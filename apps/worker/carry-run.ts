@@ -6,6 +6,7 @@ import type { LogEntry } from '#libs/streams'
 import type { Heard } from './call-provider.ts'
 import type { WorkerDeps } from './deps.ts'
 import type { WorkerProvider } from './worker-provider.ts'
+import { endCallerPlace } from './end-caller-place.ts'
 import { endInStore } from './end-run.ts'
 import { giveBack } from './give-back.ts'
 import { openJourney, toFrameContext, type Claim, type Journey } from './journey.ts'
@@ -152,6 +153,7 @@ async function endRun(
     finished,
   )
   deps.runMetrics.onEnded(spec, end)
+  endCallerPlace(deps, spec, end)
   if (error !== undefined) deps.logger.info({ rid: spec.rid, err: error }, 'run ended without its answer')
   if (ended === 'fenced') return
   if (isStoredFirst) await deps.archiver.settle(finished)

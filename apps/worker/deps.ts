@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import { createShareOf, knownTenants, type Config, type ShareOf } from '#config'
 import { GatewayError } from '#libs/core'
 import { createBullmqQueue, type JobQueue } from '#libs/jobs'
+import type { Limiter } from '#libs/keys'
 import { createPriceList, type PriceList } from '#libs/prices'
 import { findProviderSpec } from '#libs/providers'
 import { connectRedis, keys, withLock, type Redis } from '#libs/redis'
@@ -32,6 +33,8 @@ export interface WorkerDeps {
   webhooks: Webhooks
   /** Those whose jobs this worker takes. */
   providers: ReadonlyMap<string, WorkerProvider>
+  /** For the limits of clients' keys. */
+  limiter: Limiter
   /** Of every provider, since a run may go on at any. */
   queues: ReadonlyMap<string, JobQueue>
   routes: Routes
@@ -87,6 +90,7 @@ export async function createWorkerDeps({ config, only, logger }: WorkerOptions):
     prices,
     webhooks,
     providers: providers.all,
+    limiter: providers.limiter,
     queues,
     health,
     routes: createRoutes(config, { health, prices }),

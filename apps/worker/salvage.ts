@@ -3,6 +3,7 @@ import { getStreamDialect } from '#libs/dialects'
 import type { ClaimResult, RunEnd, RunOpening, RunSpec } from '#libs/runs'
 import type { LogEntry } from '#libs/streams'
 import type { WorkerDeps } from './deps.ts'
+import { endCallerPlace } from './end-caller-place.ts'
 import { readEntries } from './end-run.ts'
 import { tellCosts, unknownCost } from './run-cost.ts'
 
@@ -83,7 +84,10 @@ export async function endBehind(
   const count = frames.length
   const entry = { epoch, seq: seq + Math.max(count, 1) - 1, count, meta: '', payload: frames.join('\n') }
   const ended = await deps.store.end({ spec, epoch, homeChannel, end, entry, isWhole: !spec.stream })
-  if (ended === 'ended') deps.runMetrics.onEnded(spec, end)
+  if (ended === 'ended') {
+    deps.runMetrics.onEnded(spec, end)
+    endCallerPlace(deps, spec, end)
+  }
   return ended
 }
 

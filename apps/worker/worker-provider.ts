@@ -26,6 +26,8 @@ export interface WorkerProvider {
 /** The providers of one worker, by name. */
 export interface WorkerProviders {
   all: ReadonlyMap<string, WorkerProvider>
+  /** For the limits of clients' keys too. */
+  limiter: Limiter
   close(): Promise<void>
 }
 
@@ -50,10 +52,11 @@ export async function connectProviders({
   const { kernel, subscriber } = redis
   const onError = (error: unknown): void =>
     logger.warn({ err: error }, 'the state of keys could not be shared')
+  const limiter = createLimiter(kernel)
   const rests = await connectKeyRests({ redis: kernel, subscriber, onError })
   const shared = {
     rests,
-    limiter: createLimiter(kernel),
+    limiter,
     sharedMeters: createSharedMeters(config),
     logger,
   }
@@ -61,6 +64,7 @@ export async function connectProviders({
   const all = new Map(served.map((provider) => [provider.name, createWorkerProvider(provider, shared)]))
   return {
     all,
+    limiter,
     async close() {
       rests.close()
       for (const { connected, endpoints } of all.values()) {

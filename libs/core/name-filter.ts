@@ -6,16 +6,15 @@ export interface NameLists {
   readonly deny?: readonly string[] | undefined
 }
 
-/** Whether a name is let in. */
-export type NameFilter = (name: string) => boolean
+/** Whether something is let in that has one or several names: it is kept out if one of them is denied. */
+export type NameFilter = (...names: readonly string[]) => boolean
 
 /** The lists as a question. Takes time in proportion to the name, whatever its patterns are: names come from clients. */
 export function createNameFilter({ allow, deny = [] }: NameLists = {}): NameFilter {
   if (allow === undefined && deny.length === 0) return () => true
-  return (name) => {
-    if (deny.some((pattern) => matchesName(name, pattern))) return false
-    return allow?.some((pattern) => matchesName(name, pattern)) ?? true
-  }
+  const isIn = (list: readonly string[], names: readonly string[]): boolean =>
+    list.some((pattern) => names.some((name) => matchesName(name, pattern)))
+  return (...names) => !isIn(deny, names) && (allow === undefined || isIn(allow, names))
 }
 
 /** Whether the whole name is as the pattern says, in which each `*` stands for any text. */

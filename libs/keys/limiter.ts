@@ -121,6 +121,11 @@ export function createLimiter(redis: Redis, { now }: { now?: () => number } = {}
   }
 }
 
+/** The lease that a run holds itself, whichever process ends it. */
+export function runLeaseId(rid: string): string {
+  return `${rid} run`
+}
+
 /** Undefined where nothing is limited. */
 export function toMeter(name: string, limits: Limits | undefined): Meter | undefined {
   const isLimited = Object.values(limits ?? {}).some((limit) => limit !== undefined)

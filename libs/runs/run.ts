@@ -67,6 +67,8 @@ export interface RunSpec {
   durability?: 'redis' | 's3'
   /** The content type of a body that is not JSON; the body is then kept as base64. */
   bodyType?: string
+  /** It counts under limits of its client's key, and gives its place back when it ends. */
+  isLimited?: true
   /** The client's headers that go on to the provider, such as `anthropic-beta`. */
   headers: Record<string, string>
   createdAtMs: number

@@ -3,6 +3,7 @@ import { anthropicMessages, anthropicTokenCount, estimateAnthropicTokens } from 
 import { findProviderSpec } from '#libs/providers'
 import type { Run } from '#libs/runs'
 import { createRun } from '../create-run.ts'
+import { checkModel } from '../caller-limits.ts'
 import type { ApiDeps } from '../deps.ts'
 import { frameContext } from '../find-run.ts'
 import { runResource, unfinishedStatus } from '../run-resource.ts'
@@ -38,12 +39,13 @@ async function countTokens(
   reply: FastifyReply,
 ): Promise<FastifyReply> {
   const { model } = anthropicTokenCount.readRequest(request.body)
+  checkModel(deps, request.caller, model)
   const target = deps.router.choose(model)
   const provider = deps.config.providers.find(({ name }) => name === target.provider)
   const route = findProviderSpec(provider?.type ?? '')?.native[anthropicTokenCount.name]
   if (route?.({ model: target.model, stream: false, options: provider?.options ?? {} }) !== undefined) {
     // Named by its target, since a virtual model may lead to another provider the next time.
-    const path = { model: `${target.provider}/${target.model}`, stream: false }
+    const path = { model: `${target.provider}/${target.model}`, stream: false, asked: model }
     return createRun(deps, anthropicTokenCount, request, reply, path)
   }
   return reply

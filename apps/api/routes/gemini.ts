@@ -3,6 +3,7 @@ import { GatewayError } from '#libs/core'
 import { estimateGeminiTokens, gemini, geminiTokenCount } from '#libs/dialects'
 import { findProviderSpec } from '#libs/providers'
 import { createRun } from '../create-run.ts'
+import { checkModel } from '../caller-limits.ts'
 import type { ApiDeps } from '../deps.ts'
 
 interface Call {
@@ -74,12 +75,13 @@ async function countTokens(
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<FastifyReply> {
+  checkModel(deps, request.caller, model)
   const target = deps.router.choose(model)
   const provider = deps.config.providers.find(({ name }) => name === target.provider)
   const route = findProviderSpec(provider?.type ?? '')?.native[geminiTokenCount.name]
   if (route?.({ model: target.model, stream: false, options: provider?.options ?? {} }) !== undefined) {
     // Named by its target, since a virtual model might lead to another provider the next time.
-    const path = { model: `${target.provider}/${target.model}`, stream: false }
+    const path = { model: `${target.provider}/${target.model}`, stream: false, asked: model }
     return createRun(deps, geminiTokenCount, request, reply, path)
   }
   return reply

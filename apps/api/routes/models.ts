@@ -1,6 +1,7 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { anthropicMessages, gemini } from '#libs/dialects'
 import { findProviderSpec } from '#libs/providers'
+import { checkModel } from '../caller-limits.ts'
 import type { ApiDeps } from '../deps.ts'
 import { dialectOf } from '../request-dialect.ts'
 
@@ -40,9 +41,14 @@ export function models(scope: FastifyInstance, { router, config }: ApiDeps): voi
   const listed = [...router.names, ...builtIn].map((id): Model => ({ id, ownedBy: 'millrace' }))
   const shapeFor = (request: FastifyRequest): Shape => otherShapes[dialectOf(request).name] ?? openaiShape
 
-  scope.get('/models', (request) => shapeFor(request).list(listed))
+  scope.get('/models', (request) => {
+    const { mayAsk } = request.caller
+    const seen = listed.filter(({ id }) => mayAsk(id, router.servedBy(id) ?? id))
+    return shapeFor(request).list(seen)
+  })
   scope.get<ByName>('/models/*', (request) => {
     const id = request.params['*']
+    checkModel({ router }, request.caller, id)
     const model = listed.find((each) => each.id === id) ?? { id, ownedBy: router.choose(id).provider }
     return shapeFor(request).one(model)
   })

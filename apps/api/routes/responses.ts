@@ -3,7 +3,7 @@ import { estimateResponsesTokens, openaiResponses, toInputItems } from '#libs/di
 import { isEnded } from '#libs/runs'
 import { cancelRun } from '../cancel-run.ts'
 import { withConversation } from '../conversation.ts'
-import { answerRun, awaitEnd, resumeRun, toSubmission } from '../create-run.ts'
+import { answerRun, awaitEnd, resumeRun, tellOn, toSubmission } from '../create-run.ts'
 import { readCursor, readLastEventId } from '../cursor.ts'
 import { deleteRun } from '../delete-run.ts'
 import type { ApiDeps } from '../deps.ts'
@@ -75,7 +75,7 @@ async function create(deps: ApiDeps, request: FastifyRequest, reply: FastifyRepl
 
 async function answerQueued(deps: ApiDeps, prepared: Prepared, reply: FastifyReply): Promise<FastifyReply> {
   const { spec, json } = prepared
-  const rid = await accept(deps, prepared, '')
+  const rid = await accept(deps, { ...prepared, tell: tellOn(reply) }, '')
   if (rid === spec.rid) return sendJson(toQueuedJson(spec, json), tellRun(reply, spec))
   reply.header('idempotent-replayed', 'true')
   return sendResponse(deps, await findResponse(deps, rid, spec.tenant), reply)
