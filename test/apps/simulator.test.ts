@@ -1,4 +1,4 @@
-import OpenAI from 'openai'
+import OpenAI, { type APIError } from 'openai'
 import { afterEach, describe, expect, test } from 'vitest'
 import { planAnswer } from '#libs/providers'
 import { startSimulator } from '../support/simulator.ts'
@@ -226,5 +226,43 @@ describe('a key or a limit of the simulator', () => {
     await simulator.idle()
     await client.chat.completions.create({ model: 'lorem', messages })
     expect(simulator.journal().totals).toMatchObject({ calls: 2, maxInFlight: 1, closedBy: { refused: 1 } })
+  })
+
+  test('keeps each API key to its requests of any 60 seconds, and says what is left', async () => {
+    const client = (await open({ keyLimits: { requestsPerMinute: 2 } })).withOptions({ maxRetries: 0 })
+    const ask = (apiKey: string) =>
+      client.withOptions({ apiKey }).chat.completions.create({ model: 'lorem', messages }).withResponse()
+
+    const { response } = await ask('sk-first')
+    await ask('sk-first')
+
+    expect(response.headers.get('x-ratelimit-limit-requests')).toBe('2')
+    expect(response.headers.get('x-ratelimit-remaining-requests')).toBe('1')
+    expect(response.headers.get('x-ratelimit-reset-requests')).toMatch(/^\d{5}ms$/)
+    const refusal = await ask('sk-first').catch((error: APIError) => error)
+    expect(refusal).toMatchObject({ status: 429, code: 'rate_limit_exceeded' })
+    expect(Number((refusal as APIError).headers?.get('retry-after'))).toBeGreaterThan(55)
+    await ask('sk-other')
+    expect(simulator.journal().keys).toMatchObject({
+      irst: { calls: 2, refused: 1, maxRequestsPerMinute: 2 },
+      ther: { calls: 1, refused: 0, maxRequestsPerMinute: 1 },
+    })
+  })
+
+  test('keeps each API key to its tokens of any 60 seconds', async () => {
+    const client = (await open({ keyLimits: { tokensPerMinute: 30 } })).withOptions({ maxRetries: 0 })
+    const ask = () => client.chat.completions.create({ model: 'lorem?tokens=10', messages })
+
+    const { usage } = await ask()
+    const fitting = Math.floor(30 / usage!.total_tokens)
+    for (let calls = 1; calls < fitting; calls++) await ask()
+
+    await expect(ask()).rejects.toMatchObject({ status: 429 })
+    const [totals] = Object.values(simulator.journal().keys)
+    expect(totals).toMatchObject({
+      calls: fitting,
+      refused: 1,
+      maxTokensPerMinute: fitting * usage!.total_tokens,
+    })
   })
 })

@@ -127,14 +127,44 @@ describe('a problem is told', () => {
 
 test('settings that nothing carries out yet are warned of, once each, with what happens instead', () => {
   const result = load(`
-keys: [ { key: 0123456789abcdef, models: { allow: [ a ] } } ]
+general: { drop_unsupported_params: true }
 models:
   - { name: a, routing: least-busy, targets: [ { provider: sim, model: m, params: { top_p: 1 } } ] }
   - { name: b, routing: load-balance, targets: [ { provider: sim, model: m, params: { top_p: 1 } } ] }
 `)
 
   expect(result.ok && result.warnings.map(({ message }) => message)).toEqual([
-    'keys[0].models: is accepted, but this release does not carry it out yet: this key may ask for every model',
+    'general.drop_unsupported_params: is accepted, but this release does not carry it out yet: parameters reach the provider as the client sent them',
     'models[0].targets[0].params: is accepted, but this release does not carry it out yet: requests are sent without them',
   ])
+})
+
+test("a provider's key has models, limits and an address of its own, which is checked like the provider's", () => {
+  const yaml = (url: string) => `
+providers:
+  up:
+    type: openai-compatible
+    base_url: http://127.0.0.1:1/v1
+    keys:
+      - value: sk-same
+        limits: { requests_per_minute: "100", tokens_per_minute: 20000, parallel: 8 }
+        models: { allow: [ "gpt-*" ] }
+      - value: sk-same
+        base_url: ${url}
+`
+  const { providers } = mustLoad(yaml('http://127.0.0.1:2/v1/'))
+  expect(providers.find(({ name }) => name === 'up')?.keys).toMatchObject([
+    {
+      limits: { requestsPerMinute: 100, tokensPerMinute: 20_000, parallel: 8 },
+      models: { allow: ['gpt-*'] },
+    },
+    { baseUrl: 'http://127.0.0.1:2/v1' },
+  ])
+  expect(problemsOf(yaml('ftp://127.0.0.1')).join('\n')).toContain('providers.up.keys[1].base_url')
+  expect(problemsOf(yaml('http://user:password@127.0.0.1')).join('\n')).toContain('keys[1].base_url')
+})
+
+test('one key twice at one address is a mistake', () => {
+  const yaml = 'providers: { up: { type: openai, keys: [ { value: sk-same }, { value: sk-same } ] } }'
+  expect(problemsOf(yaml).join('\n')).toContain('is the same as that of keys[0]')
 })

@@ -87,6 +87,106 @@ describe('a key pool', () => {
     expect(leased(await pool.lease(call)).name).toBe('a')
   })
 
+  it('takes the preferred key if it is free', async () => {
+    const { pool } = openPool()
+    const preferring = { ...call, prefer: 'b' }
+    const preferred = leased(await pool.lease(preferring))
+    expect(preferred.name).toBe('b')
+    preferred.release({ error: failure('rate_limit_exceeded') })
+    expect(leased(await pool.lease(preferring)).name).toBe('a')
+  })
+
+  it('leases a key for its own models alone', async () => {
+    const keys = [
+      { name: 'a', value: 'sk-a', models: { allow: ['gpt-*'], deny: ['*-mini'] } },
+      { name: 'b', value: 'sk-b', models: { deny: ['gpt-*'] } },
+    ]
+    const pool = createKeyPool(keys)
+    const namesFor = async (target: string): Promise<string> => {
+      const lease = await pool.lease({ ...call, target })
+      return lease.status === 'leased' ? String(lease.name) : lease.status
+    }
+    expect(await namesFor('gpt-5')).toBe('a')
+    expect(await namesFor('o5')).toBe('b')
+    expect(await namesFor('gpt-5-mini')).toBe('none')
+  })
+
+  it('never leases a key of weight 0', async () => {
+    const pool = createKeyPool([{ name: 'a', value: 'sk-a', weight: 0 }])
+    expect(await pool.lease(call)).toEqual({ status: 'none' })
+  })
+
+  it('tries a refused key by one call at a time, and uses it again when that has worked', async () => {
+    const { world, pool } = openPool()
+    leased(await pool.lease(call)).release({ error: failure('upstream_auth_failed') })
+    world.nowMs += 60_000
+    const probe = leased(await pool.lease(call))
+    expect([probe.name, leased(await pool.lease(call)).name]).toEqual(['a', 'b'])
+    expect(pool.look()[0]).toMatchObject({ name: 'a', isRefused: true })
+    probe.release({})
+    expect(leased(await pool.lease(call)).name).toBe('a')
+    expect(pool.look()[0]).toMatchObject({ isRefused: false })
+  })
+
+  it('does not take the end of an earlier call for a proof that a refused key works', async () => {
+    const { pool } = openPool()
+    const [earlier, refused] = [leased(await pool.lease(call)), leased(await pool.lease(call))]
+    refused.release({ error: failure('upstream_auth_failed') })
+    earlier.release({})
+    expect(leased(await pool.lease(call)).name).toBe('b')
+  })
+
+  it('tells once that a key is refused', async () => {
+    const refusals: string[] = []
+    const pool = createKeyPool([{ name: 'a', value: 'sk-a' }], { onRefused: (key) => refusals.push(key) })
+    const [first, second] = [leased(await pool.lease(call)), leased(await pool.lease(call))]
+    for (const lease of [first, second]) lease.release({ error: failure('upstream_auth_failed') })
+    expect(refusals).toEqual(['a'])
+  })
+
+  describe('that is told what is left of a key', () => {
+    const openTold = (tokens: number, requests = 10) => {
+      const world = { nowMs: 1000 }
+      const left = {
+        requests: { remaining: requests, resetMs: 2_000 },
+        tokens: { remaining: tokens, limit: 1_000, resetMs: 3_000 },
+      }
+      const keys = [{ name: 'a', value: 'sk-a' }]
+      const pool = createKeyPool(keys, { random: () => 0, now: () => world.nowMs, readHeadroom: () => left })
+      return { world, pool }
+    }
+
+    it('rests it until the reset when nothing is left', async () => {
+      const { world, pool } = openTold(500, 0)
+      leased(await pool.lease(call)).release({ headers: {} })
+      expect(await pool.lease(call)).toMatchObject({ status: 'wait', untilMs: 3_000 })
+      world.nowMs = 3_000
+      expect(leased(await pool.lease(call)).name).toBe('a')
+    })
+
+    it('passes it over for a call that is larger than what is left, and for no other', async () => {
+      const { world, pool } = openTold(100)
+      leased(await pool.lease(call)).release({ headers: {} })
+      expect(await pool.lease({ ...call, tokens: 101 })).toMatchObject({ status: 'wait', untilMs: 4_000 })
+      expect(await pool.lease({ ...call, tokens: 100 })).toMatchObject({ status: 'leased' })
+      world.nowMs = 4_000
+      expect(await pool.lease({ ...call, tokens: 101 })).toMatchObject({ status: 'leased' })
+    })
+
+    it('does not ask how large a call is while much is left', async () => {
+      const { pool } = openTold(900)
+      leased(await pool.lease(call)).release({ headers: {} })
+      const large = {
+        ...call,
+        get tokens(): number {
+          throw new Error('somebody asked')
+        },
+      }
+      expect(await pool.lease(large)).toMatchObject({ status: 'leased' })
+      expect(pool.look()[0]?.headroom.tokens).toMatchObject({ remaining: 900, limit: 1_000 })
+    })
+  })
+
   it('has a lease without a key where there are none', async () => {
     expect(leased(await createKeyPool([]).lease(call))).toMatchObject({ name: null, value: undefined })
   })
