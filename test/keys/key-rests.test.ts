@@ -6,7 +6,7 @@ import { startTestRedis, type TestRedis } from '../support/redis.ts'
 
 let server: TestRedis
 let redis: Redis
-let opened: (() => void)[] = []
+const opened: (() => void)[] = []
 
 beforeAll(async () => {
   server = await startTestRedis()
