@@ -1,5 +1,6 @@
 import type { KeyHealth } from './key-health.ts'
 import type { CallOutcome, KeyCall, KeyPoolOptions, KeyState, Lease, LeaseResult } from './key-pool.ts'
+import type { Place } from './limiter.ts'
 
 interface TakerOptions extends KeyPoolOptions {
   now: () => number
@@ -19,6 +20,9 @@ export type Taker = (
   order: readonly (KeyState | undefined)[],
   manner: Manner,
 ) => Promise<Exclude<LeaseResult, { status: 'none' }>>
+
+/** One of so many has a place unless nearly all are full; only then is it worth asking for all. */
+const fewKeys = 10
 
 /** Asks Redis only where the first key or the call itself is limited. */
 export function createTaker(options: TakerOptions): Taker {
@@ -56,14 +60,13 @@ export function createTaker(options: TakerOptions): Taker {
       urgency: call.lane,
       choices: of,
     }
-    const place = await limiter.take({
-      id,
-      rid: call.rid,
-      tokens: meters.some(({ limits }) => limits.tokensPerMinute !== undefined) ? call.tokens : 0,
-      shared,
-      choices: order.map((state) => state?.meter),
-      line: waiting,
-    })
+    const tokens = meters.some(({ limits }) => limits.tokensPerMinute !== undefined) ? call.tokens : 0
+    const ask = (choices: typeof order): Promise<Place> => {
+      const meterOf = choices.map((state) => state?.meter)
+      return limiter.take({ id, rid: call.rid, tokens, shared, choices: meterOf, line: waiting })
+    }
+    let place = await ask(order.slice(0, fewKeys))
+    if (place.status === 'wait' && order.length > fewKeys) place = await ask(order)
     if (place.status === 'wait') {
       return {
         status: 'wait',
@@ -75,9 +78,9 @@ export function createTaker(options: TakerOptions): Taker {
     const taken = [...shared, ...(state?.meter === undefined ? [] : [state.meter])]
     const isCorrected = taken.some(({ limits }) => limits.tokensPerMinute ?? limits.parallel)
     return toLease(state, isProbe, (outcome) => {
-      const { tokens, error } = outcome
+      const { error } = outcome
       const isUnused = outcome.isUnused === true || error?.code === 'upstream_unreachable'
-      if (isCorrected || isUnused) limiter.release(id, { tokens, isUnused }).catch(onError)
+      if (isCorrected || isUnused) limiter.release(id, { tokens: outcome.tokens, isUnused }).catch(onError)
     })
   }
 }
