@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { cpus, totalmem } from 'node:os'
 
 import type { Measurement } from './measure.ts'
-import { lanes } from './scenarios.ts'
+import { choices, lanes } from './scenarios.ts'
 
 export interface Report {
   date: string
@@ -29,7 +29,10 @@ export function toMarkdown(report: Report): string {
   const { measurements, errors } = report
   const json = measurements.filter(({ scenario }) => scenario.kind === 'json')
   const latency = json.filter(({ scenario }) => scenario.name === 'latency')
-  const throughput = json.filter(({ scenario }) => scenario.name !== 'latency')
+  const choosing = new Set<string>(Object.values(choices))
+  const throughput = json.filter(
+    ({ scenario }) => scenario.name !== 'latency' && !choosing.has(scenario.name),
+  )
   const streams = measurements.filter(({ scenario }) => scenario.kind === 'streams')
   return [
     `Machine: ${report.machine}, Node ${report.node}; gateway, Redis, simulator and load generator share it.`,
@@ -40,6 +43,7 @@ export function toMarkdown(report: Report): string {
     section('Streams', [...streamTable(streams, measurements), ...overloadNote(streams)]),
     section('Resident memory at the plateau, MB', memoryTable(streams)),
     section('What translation costs', laneTable(streams)),
+    section('What a choice costs', choiceTable(json)),
     section('Compared with Portkey', ratioTable([...throughput, ...streams])),
     section(
       'Failed',
@@ -155,6 +159,24 @@ function laneTable(rows: Measurement[]): string[] {
     [
       ...[native, translated].map((row) => [row.scenario.name, round(gatewayCpu(row)), round(worker(row))]),
       ['translated ÷ native (at most 2)', ratio(gatewayCpu), ratio(worker)],
+    ],
+  )
+}
+
+/** Medians over the turns of one run; a choice is to cost a twentieth at most. */
+function choiceTable(rows: Measurement[]): string[] {
+  const medianOf = (name: string): number => {
+    const costs = rows.filter(({ scenario }) => scenario.name === name).map(gatewayCpu)
+    return costs.toSorted((left, right) => left - right)[Math.floor(costs.length / 2)] ?? Number.NaN
+  }
+  const [none, five] = [medianOf(choices.none), medianOf(choices.five)]
+  if (Number.isNaN(none) || Number.isNaN(five)) return []
+  return table(
+    ['', 'CPU µs/request, median'],
+    [
+      [choices.none, round(none)],
+      [choices.five, round(five)],
+      ['five ÷ none (at most 1.05)', (five / none).toFixed(2)],
     ],
   )
 }

@@ -2,7 +2,7 @@ import type { StreamDialect } from './load/messages.ts'
 
 /** What is asked of every target. A stream's pace is kept by the simulator. */
 export type Scenario =
-  | { name: string; kind: 'json'; connections: number; seconds: number }
+  | { name: string; kind: 'json'; connections: number; seconds: number; model?: string }
   | {
       name: string
       kind: 'streams'
@@ -21,6 +21,7 @@ export const scenarioNames = [
   'streams2000',
   'streams10000',
   'translated',
+  'routing',
 ] as const
 export type ScenarioName = (typeof scenarioNames)[number]
 
@@ -28,6 +29,21 @@ export const quickScenarios: readonly ScenarioName[] = ['latency', 'json', 'stre
 
 /** The two lanes through the worker, whose costs are compared: the same streams in the provider's dialect and in another. */
 export const lanes = { native: 'native lane', translated: 'translated lane' } as const
+
+/** The same requests without and with a choice to make, whose costs are compared. */
+export const choices = { none: 'no choice', five: 'a choice of five' } as const
+/** Turns, since what a machine is busy with besides changes more than what a choice costs. */
+const choiceTurns = 3
+
+/** Names of the simulator's one model, for a virtual model that has to choose. */
+export const fiveTargets = [
+  'tokens=16&gap_ms=0',
+  'gap_ms=0&tokens=16',
+  'ttft_ms=0&tokens=16&gap_ms=0',
+  'tokens=16&ttft_ms=0&gap_ms=0',
+  'tokens=16&gap_ms=0&ttft_ms=0',
+].map((knobs) => `lorem?${knobs}`)
+export const choosingModel = 'house'
 
 /** `json` stands for two, at 64 and at 256 connections, and `translated` for each of the two lanes. */
 export function toScenarios(names: readonly ScenarioName[], seconds: number): Scenario[] {
@@ -48,6 +64,11 @@ export function toScenarios(names: readonly ScenarioName[], seconds: number): Sc
         return [streams(name, { streams: 2000, gapMs: 20, rampMs: 3000 }, seconds)]
       case 'streams10000':
         return [streams(name, { streams: 10_000, gapMs: 1000, rampMs: 10_000 }, seconds)]
+      case 'routing':
+        return Array.from({ length: choiceTurns }).flatMap((): Scenario[] => [
+          { name: choices.none, kind: 'json', connections: 64, seconds, model: `bench/${modelOfJson}` },
+          { name: choices.five, kind: 'json', connections: 64, seconds, model: choosingModel },
+        ])
       case 'translated': {
         const shape = { streams: 200, gapMs: 20, rampMs: 1000 }
         return [
@@ -68,17 +89,20 @@ function streams(
   return { name, kind: 'streams', ...shape, plateauMs: seconds * 1000, dialect }
 }
 
-/** Whether a target can be asked: the lanes are the gateway's own. */
+/** Whether a target can be asked: the lanes and choices are the gateway's own. */
 export function isFor(scenario: Scenario, target: string): boolean {
-  return target === 'millrace' || !Object.values<string>(lanes).includes(scenario.name)
+  const own = [...Object.values<string>(lanes), ...Object.values<string>(choices)]
+  return target === 'millrace' || !own.includes(scenario.name)
 }
 
 /** How long after the ramp the plateau may begin without the last streams. */
 export const startWithinMs = 5000
 
+const modelOfJson = 'lorem?tokens=16&gap_ms=0'
+
 /** The simulator's model for a scenario. Even the first stream lasts until the plateau's end. */
 export function modelFor(scenario: Scenario): string {
-  if (scenario.kind === 'json') return 'lorem?tokens=16&gap_ms=0'
+  if (scenario.kind === 'json') return scenario.model ?? modelOfJson
   return `lorem?tokens=${tokensFor(scenario)}&gap_ms=${scenario.gapMs}`
 }
 

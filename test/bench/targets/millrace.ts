@@ -4,6 +4,7 @@ import { join } from 'node:path'
 
 import { startPrivateRedis } from '#libs/redis'
 
+import { choosingModel, fiveTargets } from '../scenarios.ts'
 import { adoptProcess, findFreePort, startProcess } from '../processes.ts'
 import type { Gateway } from './start-target.ts'
 
@@ -57,6 +58,12 @@ function toConfig(
         buffer_size: 50_000,
       },
     },
-    models: models.map((model) => ({ name: model, targets: [{ provider: 'bench', model }] })),
+    models: models.filter((model) => !model.includes('/')).map(toModel),
   })
+}
+
+function toModel(name: string): object {
+  if (name !== choosingModel) return { name, targets: [{ provider: 'bench', model: name }] }
+  const targets = fiveTargets.map((model) => ({ provider: 'bench', model }))
+  return { name, routing: 'least-busy', targets }
 }
