@@ -66,12 +66,12 @@ export const storage = z.discriminatedUnion('driver', [
 ])
 
 export const files = section({
-  max_bytes: number(1, 1_099_511_627_776).default(536_870_912),
+  max_bytes: number(1, 50_000_000_000).default(536_870_912),
 })
 
 export const batches = section({
   max_lines: number(1, 10_000_000).default(100_000),
-  max_bytes: number(1, 1_099_511_627_776).default(268_435_456),
+  max_bytes: number(1, 50_000_000_000).default(268_435_456),
   in_flight: number(1, 10_000).default(256),
   at_once: number(0, 1000).default(16),
   expire_after_ms: milliseconds.default(86_400_000),

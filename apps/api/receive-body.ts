@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import type { IncomingMessage } from 'node:http'
 import type { Writable } from 'node:stream'
-import { GatewayError } from '#libs/core'
+import { GatewayError, keepMemoryFlat } from '#libs/core'
 import { endTakingLong, letTakeLong } from './long-uploads.ts'
 
 const lookEveryMs = 10_000
@@ -28,6 +28,7 @@ export async function receiveBody(
   }
   source.once('close', onClose)
   let received = socket.bytesRead
+  const notePassed = keepMemoryFlat()
   let heardAtMs = performance.now()
   const watch = setInterval(() => {
     if (socket.bytesRead !== received) heardAtMs = performance.now()
@@ -35,6 +36,7 @@ export async function receiveBody(
     if (performance.now() - heardAtMs > silenceMs) stop('The request did not come to its end in time.', 408)
   }, lookEveryMs)
   try {
+    source.on('data', (piece: Buffer) => notePassed(piece.length))
     source.pipe(sink)
     await Promise.race([once(sink, 'finish'), stopped.promise, failed])
   } finally {

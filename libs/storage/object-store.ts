@@ -1,3 +1,5 @@
+import { keepMemoryFlat } from '#libs/core'
+
 /**
  * Named bytes that outlive the gateway's processes: a bucket or a directory.
  *
@@ -31,7 +33,7 @@ export interface ByteRange {
   end: number
 }
 
-const readAtOnceBytes = 4 * 1024 * 1024
+const readAtOnceBytes = 2 * 1024 * 1024
 
 /**
  * An object's bytes piece by piece, each fetched when it is asked for: whoever reads slowly keeps no connection open.
@@ -42,11 +44,13 @@ export async function* readObject(
   key: string,
   range: ByteRange,
 ): AsyncGenerator<Buffer> {
+  const notePassed = keepMemoryFlat()
   for (let start = range.start; start < range.end; start += readAtOnceBytes) {
     const end = Math.min(start + readAtOnceBytes, range.end)
     const piece = await store.get(key, { start, end })
     if (piece === undefined || piece.length === 0) return
     yield piece
+    notePassed(piece.length)
     if (piece.length < end - start) return
   }
 }
