@@ -165,17 +165,22 @@ async function writeDown(deps: ApiDeps, { spec, json, idempotency }: Prepared, h
         spec,
         body: json,
         homeChannel,
-        bufferSize,
+        bufferSize: roomFor(spec, bufferSize),
         fewWaiting: Math.floor(concurrency / fewPerPlace),
         share: deps.shareOf(spec.tenant, spec.provider),
         ...(idempotency !== undefined && { idempotency }),
       }),
     )
   } catch (error) {
-    // Who comes again under the same key is to find this very run.
-    if (idempotency === undefined) void retract(deps, spec)
+    // Who comes again under the same key, or for the same line of a batch, is to find this very run.
+    if (idempotency === undefined && spec.batch === undefined) void retract(deps, spec)
     throw error
   }
+}
+
+/** Batches fill half of a provider's buffer: a client that waits for an answer must find room behind them. */
+function roomFor({ batch }: RunSpec, bufferSize: number): number {
+  return batch === undefined ? bufferSize : Math.ceil(bufferSize / 2)
 }
 
 const retractEveryMs = 1_000

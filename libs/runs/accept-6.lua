@@ -3,10 +3,10 @@
 -- to come may go first, which costs least. Sent twice, the second finds the run and changes nothing.
 -- KEYS 1 run, 2 waiting, 3 runs of the tenant, 4 stored runs of the tenant, 5 idempotency entry, 6 deadlines
 -- ARGV 1 rid, 2 tenant, 3 spec, 4 body, 5 home channel, 6 provider, 7 buffer size, 8 most runs listed,
---      9 '1' to list it as stored, 10 digest of the body, or '' without an idempotency key, 11 its lifetime in ms,
---      12 time of the id, 13 milliseconds until its deadline, or '', 14 what the queue's keys begin with, 15 lane,
---      16 the lane's first priority, 17 how many are few, 18 what the run costs, 19 most runs of the tenant that wait,
---      20 and that run, or ''
+--      9 '1' to list it as stored, '' not to list it, 10 digest of the body, or '' without an idempotency key,
+--      11 its lifetime in ms, 12 time of the id, 13 milliseconds until its deadline, or '', 14 what the queue's keys
+--      begin with, 15 lane, 16 the lane's first priority, 17 how many are few, 18 what the run costs, 19 most runs of
+--      the tenant that wait, 20 and that run, or ''
 -- Reply: { 'accepted', priority of its job, 1 if it is parked } | { 'queue_full', waiting }
 --        | { 'tenant_queue_full', waiting of the tenant } | { 'attached', rid } | { 'key_reused' }
 -- @include places.lua
@@ -45,8 +45,10 @@ if ARGV[13] ~= '' then
   redis.call('HSET', KEYS[1], 'deadline', now + ARGV[13])
   redis.call('ZADD', KEYS[6], now + ARGV[13], ARGV[1])
 end
-redis.call('ZADD', KEYS[3], ARGV[12], ARGV[1])
-redis.call('ZREMRANGEBYRANK', KEYS[3], 0, -ARGV[8] - 1)
+if ARGV[9] ~= '' then
+  redis.call('ZADD', KEYS[3], ARGV[12], ARGV[1])
+  redis.call('ZREMRANGEBYRANK', KEYS[3], 0, -ARGV[8] - 1)
+end
 if ARGV[9] == '1' then
   redis.call('ZADD', KEYS[4], ARGV[12], ARGV[1])
   redis.call('ZREMRANGEBYRANK', KEYS[4], 0, -ARGV[8] - 1)

@@ -135,7 +135,7 @@ function restoreArguments(claimed: Extract<ClaimResult, { status: 'run' }>): [st
       body,
       homeChannel,
       claimedAtMs,
-      spec.store ? '1' : '0',
+      listing(spec),
       runIdTimeMs(rid),
       provider,
       progress === undefined ? '' : JSON.stringify(progress),
@@ -154,6 +154,12 @@ function requeueArguments({ rid, epoch, spec, progress, delayMs }: Requeueing): 
   ]
 }
 
+/** In which of its tenant's lists a run is: both, that of all runs, or none. */
+function listing({ store, batch }: RunSpec): '1' | '0' | '' {
+  if (batch !== undefined) return ''
+  return store ? '1' : '0'
+}
+
 function acceptKeys({ spec, idempotency }: Acceptance): string[] {
   return [
     keys.run(spec.rid),
@@ -170,7 +176,7 @@ function acceptArguments(acceptance: Acceptance): ScriptArgument[] {
   const { rid, tenant, provider, lane } = spec
   const run = [rid, tenant, JSON.stringify(spec), body, homeChannel, provider]
   const key = [idempotency?.bodyDigest ?? '', idempotencyLifetimeMs]
-  const listed = [listedRuns, spec.store ? '1' : '0']
+  const listed = [listedRuns, listing(spec)]
   const times = [runIdTimeMs(rid), spec.deadlineMs ?? '']
   const place = [keys.queue(provider), lane, lanePriority[lane], fewWaiting, toCost(share?.weight ?? 1)]
   const limits = [share?.maxWaiting ?? bufferSize, share?.maxRunning ?? '']

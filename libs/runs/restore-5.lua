@@ -2,7 +2,7 @@
 -- believes to be waiting, when only the claim was lost.
 -- KEYS 1 run, 2 running, 3 runs of the tenant, 4 stored runs of the tenant, 5 waiting
 -- ARGV 1 rid, 2 tenant, 3 epoch, 4 spec, 5 body, 6 home channel, 7 time of the claim,
---      8 '1' to list it as stored, 9 time of the id, 10 provider, 11 progress, or '', 12 deadline, or '',
+--      8 '1' to list it as stored, '' not to list it, 9 time of the id, 10 provider, 11 progress, or '', 12 deadline, or '',
 --      13 what the queue's keys begin with
 -- Reply: 'restored' | 'there'
 -- @include places.lua
@@ -17,6 +17,6 @@ if ARGV[12] ~= '' then redis.call('HSET', KEYS[1], 'deadline', ARGV[12]) end
 local place = { rid = ARGV[1], tenant = ARGV[2], lane = run[3], tag = run[4], cost = run[5] }
 leaveWaiting(KEYS[5], ARGV[13], place, true)
 joinRunning(KEYS[2], ARGV[13], place, now)
-redis.call('ZADD', KEYS[3], 'NX', ARGV[9], ARGV[1])
+if ARGV[8] ~= '' then redis.call('ZADD', KEYS[3], 'NX', ARGV[9], ARGV[1]) end
 if ARGV[8] == '1' then redis.call('ZADD', KEYS[4], 'NX', ARGV[9], ARGV[1]) end
 return 'restored'

@@ -65,6 +65,8 @@ export interface RunSpec {
   onWorkerLoss?: 'fail' | 'retry_once'
   /** Absent: its end is told as soon as Redis has it; `s3`: only when the archive has it. */
   durability?: 'redis' | 's3'
+  /** The batch whose line it is; it is not listed by itself then. */
+  batch?: string
   /** The content type of a body that is not JSON; the body is then kept as base64. */
   bodyType?: string
   /** It counts under limits of its client's key, and gives its place back when it ends. */
