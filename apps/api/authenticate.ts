@@ -7,6 +7,8 @@ import type { Lane } from '#libs/runs'
 
 /** Who calls. */
 export interface Caller {
+  /** The name of the key that was shown; undefined where nobody has to show one. */
+  keyName: string | undefined
   tenant: string
   /** The lane of its runs; undefined if that depends on how it asks. */
   lane: Lane | undefined
@@ -22,6 +24,7 @@ export interface Caller {
 export type Authenticate = (headers: IncomingHttpHeaders) => Caller
 
 const anyone: Caller = {
+  keyName: undefined,
   tenant: 'default',
   lane: undefined,
   onDisconnect: undefined,
@@ -36,13 +39,7 @@ const anyone: Caller = {
  */
 export function createAuthenticate(keys: readonly KeyConfig[], keyHeader?: string): Authenticate {
   if (keys.length === 0) return () => anyone
-  const callers = new Map(
-    keys.map(({ key, name, tenant, priority, onDisconnect, limits, models }): [string, Caller] => {
-      const meter = toMeter(`client:${name}`, limits)
-      const mayAsk = createNameFilter(models)
-      return [digest(key), { tenant, lane: priority, onDisconnect, limits, meter, mayAsk }]
-    }),
-  )
+  const callers = new Map(keys.map((key) => [digest(key.key), toCaller(key)]))
   return (headers) => {
     const key = readKey(headers, keyHeader)
     if (key === undefined) throw refused('There is no API key: send it as "Authorization: Bearer KEY".')
@@ -50,6 +47,21 @@ export function createAuthenticate(keys: readonly KeyConfig[], keyHeader?: strin
     if (caller === undefined) throw refused('The API key is not one that this gateway knows.')
     return caller
   }
+}
+
+/** Who called with the key of this name, for what goes on when he has left; undefined if there is no such key any more. */
+export type RecallCaller = (keyName: string | undefined) => Caller | undefined
+
+export function createRecallCaller(keys: readonly KeyConfig[]): RecallCaller {
+  if (keys.length === 0) return () => anyone
+  const callers = new Map(keys.map((key) => [key.name, toCaller(key)]))
+  return (keyName) => callers.get(keyName ?? '')
+}
+
+function toCaller({ name, tenant, priority, onDisconnect, limits, models }: KeyConfig): Caller {
+  const meter = toMeter(`client:${name}`, limits)
+  const mayAsk = createNameFilter(models)
+  return { keyName: name, tenant, lane: priority, onDisconnect, limits, meter, mayAsk }
 }
 
 /** How OpenAI's clients send a key from a browser, which lets a page choose nothing else of a WebSocket's request. */

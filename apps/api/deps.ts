@@ -1,4 +1,5 @@
 import { createShareOf, knownTenants, type Config, type ShareOf } from '#config'
+import { createRedisBatchStore, type BatchStore } from '#libs/batches'
 import { createRunId } from '#libs/core'
 import { createFileStore, type FileStore } from '#libs/files'
 import { createBullmqQueue, type JobQueue } from '#libs/jobs'
@@ -21,7 +22,12 @@ import { createReaders, createRedisStreamLog, type Readers, type StreamLog } fro
 import { createMetrics, type Logger, type Metrics } from '#libs/telemetry'
 import { createWebhooks, type Webhooks } from '#libs/webhooks'
 import { createAdmission, type Admission } from './admission.ts'
-import { createAuthenticate, type Authenticate } from './authenticate.ts'
+import {
+  createAuthenticate,
+  createRecallCaller,
+  type Authenticate,
+  type RecallCaller,
+} from './authenticate.ts'
 import { createOpenStreams, type OpenStreams } from './open-streams.ts'
 import { createSockets, type Sockets } from './websocket/sockets.ts'
 
@@ -35,6 +41,7 @@ export interface ApiDeps {
   readers: Readers
   archive: Archive
   files: FileStore
+  batches: BatchStore
   queues: ReadonlyMap<string, JobQueue>
   router: Router
   health: Health
@@ -42,6 +49,7 @@ export interface ApiDeps {
   readKeyRests: () => Promise<RestingKey[]>
   shareOf: ShareOf
   authenticate: Authenticate
+  recallCaller: RecallCaller
   /** For the limits of clients' keys. */
   limiter: Limiter
   prices: PriceList
@@ -92,12 +100,14 @@ export async function createApiDeps({ config, redisUrl, logger }: ApiOptions): P
       exclusively: (tenant, act) => withLock(redis, keys.erasing(tenant), act),
     }),
     files: createFileStore(objects, redis),
+    batches: createRedisBatchStore(objects, redis),
     queues,
     ...routing,
     readKeyRests: createRestReader(redis),
     shareOf: createShareOf(config),
     limiter: createLimiter(redis),
     authenticate: createAuthenticate(config.keys, config.general.keyHeader),
+    recallCaller: createRecallCaller(config.keys),
     admission,
     openStreams,
     webhooks,

@@ -12,13 +12,18 @@ export type FoundRun =
 /** Finds this tenant's run wherever it is. Throws `response_not_found`, also for one of another tenant. */
 export async function findRun(deps: ApiDeps, rid: string, tenant: string): Promise<FoundRun> {
   const found = isRunId(rid) ? await lookUp(deps, rid, tenant) : undefined
-  if (found === undefined) throw notFound()
+  if (found === undefined || found === 'deleted') throw notFound()
   return found
 }
 
-async function lookUp(deps: ApiDeps, rid: RunId, tenant: string): Promise<FoundRun | undefined> {
+/** The same without throwing; a run that was deleted is known as such while Redis holds it. */
+export async function lookUp(
+  deps: ApiDeps,
+  rid: RunId,
+  tenant: string,
+): Promise<FoundRun | 'deleted' | undefined> {
   const run = await deps.store.get(rid, tenant)
-  if (run === 'deleted') return undefined
+  if (run === 'deleted') return run
   if (run !== undefined) return { source: 'redis', run }
   const line = await deps.archive.read(rid, tenant)
   if (line === undefined) return undefined
@@ -37,7 +42,8 @@ export interface RunPage {
 export async function listRuns(deps: ApiDeps, tenant: string, query: RunQuery): Promise<RunPage> {
   const { rids, hasMore } = await deps.store.list(tenant, query)
   const found = await Promise.all(rids.map((rid) => lookUp(deps, rid, tenant)))
-  return { found: found.filter((run) => run !== undefined), lastId: rids.at(-1) ?? null, hasMore }
+  const there = found.filter((run) => run !== undefined && run !== 'deleted')
+  return { found: there, lastId: rids.at(-1) ?? null, hasMore }
 }
 
 export function notFound(): GatewayError {

@@ -6,11 +6,13 @@ import type { ApiDeps } from './deps.ts'
 import { litellmHealth, modelInfo } from './litellm/routes.ts'
 import { messages } from './routes/anthropic-messages.ts'
 import { audio } from './routes/audio.ts'
+import { batches } from './routes/batches.ts'
 import { chatCompletions } from './routes/chat-completions.ts'
 import { files } from './routes/files.ts'
 import { geminiModels, geminiSlashModels } from './routes/gemini.ts'
 import { generate } from './routes/generate.ts'
 import { jobs } from './routes/jobs.ts'
+import { messageBatches } from './routes/message-batches.ts'
 import { models } from './routes/models.ts'
 import { openaiEndpoints, reranking } from './routes/openai-endpoints.ts'
 import { blocksSocket } from './routes/blocks-socket.ts'
@@ -28,6 +30,7 @@ const openai: readonly Routes[] = [
   openaiEndpoints,
   audio,
   files,
+  batches,
   models,
   webhookEndpoints,
 ]
@@ -37,12 +40,12 @@ const openai: readonly Routes[] = [
  * that its clients know. So their base URL is all that has to be changed, and a vendor's paths can be told apart.
  */
 const mounts: Readonly<Record<string, readonly Routes[]>> = {
-  '/v1': [...openai, reranking, messages, generate, jobs],
+  '/v1': [...openai, reranking, messages, messageBatches, generate, jobs],
   '/v2': [reranking],
   '/openai/v1': openai,
   '/openai': openai,
   '/openai/deployments/:deployment': [nameDeployment, chatCompletions, responses, openaiEndpoints, audio],
-  '/anthropic/v1': [messages, models],
+  '/anthropic/v1': [messages, messageBatches, models],
 }
 
 /** LiteLLM serves OpenAI's without a prefix, too. */

@@ -2,6 +2,7 @@ import type { Config } from '#config'
 import { checkRedisServer } from '#libs/redis'
 import type { Logger } from '#libs/telemetry'
 import { createApp } from './app.ts'
+import { startCarriers } from './batches/carriers.ts'
 import { createApiDeps } from './deps.ts'
 
 export interface RunningApi {
@@ -31,10 +32,12 @@ export async function startApi(config: Config, logger: Logger): Promise<RunningA
     const url = await app.listen({ host, port, backlog: 4_096 }).catch((error: unknown) => {
       throw toListenError(error, host, port)
     })
+    const carriers = startCarriers(deps)
     return {
       url,
       async stop(drainMs) {
         deps.isDraining = true
+        await carriers.close()
         deps.sockets.drain()
         const limit = setTimeout(() => {
           app.server.closeAllConnections()

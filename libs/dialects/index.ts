@@ -3,6 +3,7 @@ export { anthropicTokenCount, estimateAnthropicTokens } from './anthropic-messag
 export * from './dialect.ts'
 export { estimateUse } from './estimate-tokens.ts'
 export * from './registry.ts'
+export { readMetadata } from './request/metadata.ts'
 export { openaiChat } from './openai-chat/openai-chat.ts'
 export { openaiResponses } from './openai-responses/openai-responses.ts'
 export { estimateResponsesTokens } from './openai-responses/token-count.ts'

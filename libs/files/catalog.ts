@@ -33,7 +33,7 @@ export interface CatalogPage<Item> {
   hasMore: boolean
 }
 
-/** Where the records lie. The object store has the truth, Redis a copy for an hour. */
+/** Where a catalog's records are. */
 export interface CatalogOptions {
   objects: ObjectStore
   redis: Redis
@@ -55,10 +55,10 @@ export function createCatalog<Item>(options: CatalogOptions): Catalog<Item> {
   const prefixOf = (tenant: string): string => `${folder}/${tenant}/records/`
   const keyOf = (tenant: string, id: string): string => `${prefixOf(tenant)}${id}.json`
 
-  async function cache(tenant: string, records: readonly [id: string, json: string][]): Promise<void> {
-    if (records.length === 0) return
-    await redis.hset(cacheKey(tenant), ...records.flat())
-    await redis.pexpire(cacheKey(tenant), cachedMs)
+  /** What was read is no news: it must not replace what was written meanwhile. */
+  async function remember(tenant: string, records: readonly [id: string, json: string][]): Promise<void> {
+    for (const [id, json] of records) await redis.hsetnx(cacheKey(tenant), id, json)
+    if (records.length > 0) await redis.pexpire(cacheKey(tenant), cachedMs)
   }
 
   async function readMany(tenant: string, ids: readonly string[]): Promise<(Item | undefined)[]> {
@@ -75,7 +75,7 @@ export function createCatalog<Item>(options: CatalogOptions): Catalog<Item> {
       }
     })
     await Promise.all(lanes)
-    await cache(tenant, read)
+    await remember(tenant, read)
     return found.map((json) => (json == null ? undefined : (JSON.parse(json) as Item)))
   }
 
@@ -83,12 +83,12 @@ export function createCatalog<Item>(options: CatalogOptions): Catalog<Item> {
     async put(tenant, id, item) {
       const json = JSON.stringify(item)
       await objects.put(keyOf(tenant, id), Buffer.from(json))
-      await cache(tenant, [[id, json]])
+      await redis.hset(cacheKey(tenant), id, json)
+      await redis.pexpire(cacheKey(tenant), cachedMs)
     },
     async get(tenant, id) {
-      const json = await redis.hget(cacheKey(tenant), id)
-      const text = json ?? (await objects.get(keyOf(tenant, id)))?.toString()
-      return text === undefined ? undefined : (JSON.parse(text) as Item)
+      const [item] = await readMany(tenant, [id])
+      return item
     },
     async list(tenant, { idPrefix = '', order, limit, after, before, keep = () => true }) {
       const start = prefixOf(tenant)

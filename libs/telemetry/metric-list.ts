@@ -237,6 +237,24 @@ export const metricList = {
     help: 'By how much the most overdue delivery is late.',
     labels: [],
   },
+  batchesHeld: {
+    type: 'gauge',
+    name: 'millrace_held_batches',
+    help: 'Batches that this process carries at the moment.',
+    labels: [],
+  },
+  batchesEnded: {
+    type: 'counter',
+    name: 'millrace_batches_total',
+    help: 'Batches that have ended, by their last status.',
+    labels: ['status'],
+  },
+  batchLines: {
+    type: 'counter',
+    name: 'millrace_batch_lines_total',
+    help: 'Requests of batches that have a result, by what became of them.',
+    labels: ['outcome'],
+  },
   collectErrors: {
     type: 'counter',
     name: 'millrace_collect_errors_total',

@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest'
 import { createMetrics, metricList } from '#libs/telemetry'
 
 const definitions = Object.values(metricList)
-const units = /_(seconds|bytes|total|runs|depth|subscribers|state|connections|refused|headroom)$/
+const units = /_(seconds|bytes|total|runs|depth|subscribers|state|connections|refused|headroom|batches)$/
 
 describe('the list of metrics', () => {
   it('follows the naming rules of Prometheus', () => {

@@ -1,5 +1,5 @@
 import { Redis } from 'ioredis'
-import OpenAI from 'openai'
+import OpenAI, { toFile } from 'openai'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { eventually, useGateway } from '../../support/gateway.ts'
 import { callApi } from '../../support/http.ts'
@@ -188,3 +188,28 @@ async function redisCount(key: string): Promise<number> {
   redis.disconnect()
   return count
 }
+
+test('the end of a batch is told, and that of its lines is not', async () => {
+  await subscribe()
+  const line = {
+    custom_id: 'a',
+    method: 'POST',
+    url: '/v1/responses',
+    body: { model: short, input: 'Hello', background: true },
+  }
+  const file = await toFile(Buffer.from(JSON.stringify(line)), 'input.jsonl')
+  const { id } = await client().files.create({ file, purpose: 'batch' })
+  const batch = await client().batches.create({
+    input_file_id: id,
+    endpoint: '/v1/responses',
+    completion_window: '24h',
+  })
+  await there.gets(1)
+  expect(there.received[0]).toMatchObject({ type: 'batch.completed' })
+  expect(there.received[0]?.body).toContain(batch.id)
+  await eventually(
+    'it has ended',
+    async () => (await client().batches.retrieve(batch.id)).status === 'completed',
+  )
+  expect(told()).toEqual(['batch.completed'])
+})

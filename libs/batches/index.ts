@@ -1,0 +1,6 @@
+export * from './batch.ts'
+export * from './batch-store.ts'
+export * from './input-lines.ts'
+export * from './line-set.ts'
+export { createRedisBatchStore } from './redis-batch-store.ts'
+export * from './split-requests.ts'
