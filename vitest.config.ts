@@ -1,7 +1,7 @@
 import { configDefaults, defineConfig } from 'vitest/config'
 
 /** Fault tests that take long or need the machine for themselves: `npm run test:faults` has them. */
-const onDemand = ['key-limits', 'many-sockets', 'rolling', 'slow-readers', 'slow-redis'].map(
+const onDemand = ['key-limits', 'large-batches', 'many-sockets', 'rolling', 'slow-readers', 'slow-redis'].map(
   (name) => `test/faults/${name}.test.ts`,
 )
 const isFaultRun = process.env['MILLRACE_FAULTS_SEED'] !== undefined
