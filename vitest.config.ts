@@ -1,9 +1,15 @@
 import { configDefaults, defineConfig } from 'vitest/config'
 
 /** Fault tests that take long or need the machine for themselves: `npm run test:faults` has them. */
-const onDemand = ['key-limits', 'large-batches', 'many-sockets', 'rolling', 'slow-readers', 'slow-redis'].map(
-  (name) => `test/faults/${name}.test.ts`,
-)
+const onDemand = [
+  'fairness',
+  'key-limits',
+  'large-batches',
+  'many-sockets',
+  'rolling',
+  'slow-readers',
+  'slow-redis',
+].map((name) => `test/faults/${name}.test.ts`)
 const isFaultRun = process.env['MILLRACE_FAULTS_SEED'] !== undefined
 
 export default defineConfig({

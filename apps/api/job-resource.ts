@@ -1,5 +1,5 @@
 import type { Cost, RunId } from '#libs/core'
-import { isEnded, type Attempt, type Run } from '#libs/runs'
+import { isEnded, type Attempt, type Run, type RunSpec } from '#libs/runs'
 import type { ApiDeps } from './deps.ts'
 import { readAnswer, type FoundRun } from './find-run.ts'
 
@@ -42,12 +42,20 @@ export interface AttemptResource {
 export async function toJob(deps: ApiDeps, found: FoundRun): Promise<JobResource> {
   const job = toListedJob(found.run)
   const { spec } = found.run
-  const position = job.status === 'queued' ? await deps.store.position(spec) : undefined
+  const position = job.status === 'queued' ? await readPosition(deps, spec) : undefined
   return {
     ...job,
     ...(position !== undefined && { queue_position: position }),
     response: await toResponse(deps, found),
   }
+}
+
+/** One that nobody need look at yet has no turn; then its age tells where it would be. */
+async function readPosition(
+  { queues, store }: ApiDeps,
+  { rid, provider }: RunSpec,
+): Promise<number | undefined> {
+  return (await queues.get(provider)?.position(rid)) ?? store.position(rid, provider)
 }
 
 /** A job without its answer and its place, for lists. */

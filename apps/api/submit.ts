@@ -66,6 +66,7 @@ export function prepare(deps: ApiDeps, submission: Submission): Prepared {
     model: summary.model,
     provider: target.provider,
     target: target.model,
+    ...runningLimit(deps, caller, target),
     stream: summary.stream,
     ...readCostWish(deps, headers['x-millrace-include-cost'], summary),
     store: summary.store,
@@ -88,6 +89,11 @@ export function prepare(deps: ApiDeps, submission: Submission): Prepared {
   for (const fallback of spec.fallbacks ?? []) checkModel(deps, caller, fallback)
   const idempotency = readIdempotency(headers['idempotency-key'], endpoint, sameAgain)
   return { spec, json, idempotency, share: toShare(caller, body) }
+}
+
+function runningLimit(deps: ApiDeps, { tenant }: Caller, { provider }: Target): Pick<RunSpec, 'maxRunning'> {
+  const { maxRunning } = deps.shareOf(tenant, provider)
+  return maxRunning === undefined ? {} : { maxRunning }
 }
 
 /** Throws `draining` once this process was told to stop. */
@@ -151,14 +157,14 @@ async function acceptPlaced(deps: ApiDeps, prepared: Prepared, homeChannel: stri
 }
 
 /**
- * Few wait, and it does not matter in which order, when all of them have begun after an eighth of the time that a run
- * takes: so long does it take, at the mean, until an eighth of the provider's places are free.
+ * Few wait, and it does not matter in which order, as long as all of them will have begun after an eighth of the time
+ * that a run takes: so soon, at the mean, an eighth of the provider's places are free. Those few do not count towards
+ * the tenant's limit, which is right to a hundredth all the same.
  */
-const fewPerPlace = 8
-
 async function writeDown(deps: ApiDeps, { spec, json, idempotency }: Prepared, homeChannel: string) {
   const provider = deps.config.providers.find(({ name }) => name === spec.provider)
   const { bufferSize = 0, concurrency = 0 } = provider ?? {}
+  const share = deps.shareOf(spec.tenant, spec.provider)
   try {
     return await inTime(
       deps.store.accept({
@@ -166,8 +172,8 @@ async function writeDown(deps: ApiDeps, { spec, json, idempotency }: Prepared, h
         body: json,
         homeChannel,
         bufferSize: roomFor(spec, bufferSize),
-        fewWaiting: Math.floor(concurrency / fewPerPlace),
-        share: deps.shareOf(spec.tenant, spec.provider),
+        fewWaiting: Math.floor(Math.min(concurrency / 8, share.maxWaiting / 100)),
+        share,
         ...(idempotency !== undefined && { idempotency }),
       }),
     )

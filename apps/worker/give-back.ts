@@ -16,12 +16,16 @@ export async function giveBack(
   { candidate, delayMs }: Elsewhere,
 ): Promise<JobResult | 'cancel'> {
   const spec = withTarget(claim.spec, candidate)
-  const { rid } = spec
+  const { rid, tenant } = spec
+  const { weight } = deps.shareOf(tenant, spec.provider)
   const onError = (error: unknown): void =>
     deps.logger.warn({ err: error, rid }, 'giving a run back failed, will be repeated')
   for (;;) {
     const { epoch } = claim
-    const given = await insist(() => deps.store.requeue({ rid, epoch, spec, progress, delayMs }), onError)
+    const given = await insist(
+      () => deps.store.requeue({ rid, epoch, spec, progress, delayMs, weight }),
+      onError,
+    )
     if (given === 'cancel') return 'cancel'
     if (given === 'missing' && (await writer.repair()) === 'whole') continue
     // Whoever has it now sees to it.

@@ -35,12 +35,12 @@ export async function processJob(deps: WorkerDeps, provider: WorkerProvider, rid
             await buryRun(deps, claim, error)
             return done
           })
-          .finally(() => unparkNext(deps, provider, claim.spec.tenant))
+          .finally(() => unparkNext(deps, claim.spec))
       case 'moved':
         return moveJob(deps, rid)
       case 'salvage':
         if ((await salvageRun(deps, claim)) === 'retried') break
-        unparkNext(deps, provider, claim.spec.tenant)
+        unparkNext(deps, claim.spec)
         return done
       case 'parked':
         return { status: 'later', atMs: Date.now() + parkedJobMs }

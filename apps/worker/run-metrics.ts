@@ -12,15 +12,17 @@ export interface RunMetrics {
 
 export function createRunMetrics(metrics: Metrics): RunMetrics {
   return {
-    onClaimed({ spec: { provider, lane, createdAtMs }, claimedAtMs, progress }) {
+    onClaimed({ spec: { provider, tenant, lane, createdAtMs }, claimedAtMs, progress }) {
       // One that was given back has been claimed before.
       if (progress === undefined) {
         metrics.queueWait({ provider, lane }).observe(Math.max(0, claimedAtMs - createdAtMs) / 1000)
       }
       metrics.inFlight({ provider }).inc()
+      metrics.tenantRunning({ tenant }).inc()
     },
-    onReleased({ provider }) {
+    onReleased({ provider, tenant }) {
       metrics.inFlight({ provider }).dec()
+      metrics.tenantRunning({ tenant }).dec()
     },
     onEnded(spec, end) {
       const { provider, target: model } = spec

@@ -2,26 +2,21 @@ import { knownTenants, type Config } from '#config'
 import type { WorkerDeps } from './deps.ts'
 
 /**
- * Shows how many runs each tenant has, of all providers, so that every worker tells the same. Runs of tenants that are
- * not configured any more count as those of `other`.
+ * Shows how many runs of each tenant wait for their turn, of all providers, so that every worker tells the same. As
+ * those of `other` count the runs of tenants that are not configured any more, and the few that are in no order.
  */
 export function publishTenantGauges({ metrics, store }: WorkerDeps, config: Config): void {
   const tenants = [...knownTenants(config)]
   metrics.beforeScrape(async () => {
-    const queues = await Promise.all(config.providers.map(({ name }) => store.census(name, tenants)))
+    const orders = await Promise.all(config.providers.map(({ name }) => store.census(name, tenants)))
     const backlogs = await Promise.all(config.providers.map(({ name }) => store.waiting(name)))
-    let otherWaiting = backlogs.reduce((sum, { count }) => sum + count, 0)
-    let otherRunning = await store.running()
+    let other = backlogs.reduce((sum, { count }) => sum + count, 0)
     for (const [at, tenant] of tenants.entries()) {
-      const waiting = queues.reduce((sum, queue) => sum + (queue[at]?.waiting ?? 0), 0)
-      const running = queues.reduce((sum, queue) => sum + (queue[at]?.running ?? 0), 0)
+      const waiting = orders.reduce((sum, counts) => sum + (counts[at] ?? 0), 0)
       metrics.tenantWaiting({ tenant }).set(waiting)
-      metrics.tenantRunning({ tenant }).set(running)
-      otherWaiting -= waiting
-      otherRunning -= running
+      other -= waiting
     }
     // Between two readings some may have moved on.
-    metrics.tenantWaiting({ tenant: 'other' }).set(Math.max(0, otherWaiting))
-    metrics.tenantRunning({ tenant: 'other' }).set(Math.max(0, otherRunning))
+    metrics.tenantWaiting({ tenant: 'other' }).set(Math.max(0, other))
   })
 }

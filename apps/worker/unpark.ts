@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { GatewayError } from '#libs/core'
+import type { RunSpec } from '#libs/runs'
 import type { WorkerDeps } from './deps.ts'
-import type { WorkerProvider } from './worker-provider.ts'
 
 /** A job that is on its way to be parked can't be hurried yet; the sweeper comes for one that took longer. */
 const tryAgainAfterMs = [0, 20, 100]
@@ -11,10 +11,9 @@ const mostAtOnce = 200
  * Has the jobs of parked runs done for which there is a place, after a run of a tenant with a limit has ended or was
  * given back. Nobody need wait for it.
  */
-export function unparkNext(deps: WorkerDeps, provider: WorkerProvider, tenant: string): void {
-  const { name } = provider.config
-  if (deps.shareOf(tenant, name).maxRunning === undefined) return
-  unparkSoon(deps, name, tenant).catch((error: unknown) => {
+export function unparkNext(deps: WorkerDeps, { provider, tenant, maxRunning }: RunSpec): void {
+  if (maxRunning === undefined) return
+  unparkSoon(deps, provider, tenant).catch((error: unknown) => {
     deps.logger.warn({ err: GatewayError.from(error), tenant }, 'parked runs could not be looked for')
   })
 }

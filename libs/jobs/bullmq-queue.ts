@@ -12,6 +12,9 @@ const jobOptions = {
   stackTraceLimit: 5,
 }
 
+/** BullMQ sorts by the priority, and below it by a counter. */
+const scoreOfPriority = 0x1_0000_0000
+
 /** BullMQ's scripts reject with a number for what is not so about the job. */
 async function ifThere(asked: Promise<void>): Promise<boolean> {
   try {
@@ -50,6 +53,20 @@ export function createBullmqQueue(provider: string, redis: Redis): JobQueue {
     },
     async setPriority(rid, priority) {
       await ifThere(queue.getBackend().changePriority(rid, priority))
+    },
+    async position(rid) {
+      const [rank, urgent, place] = await Promise.all([
+        redis.zrank(queue.toKey('prioritized'), rid),
+        redis.llen(queue.toKey('wait')),
+        redis.lpos(queue.toKey('wait'), rid),
+      ])
+      if (rank !== null) return urgent + rank
+      // The last of the list is its next.
+      return place === null ? undefined : urgent - 1 - place
+    },
+    first(priority, priorities, limit) {
+      const [from, to] = [priority * scoreOfPriority, (priority + priorities) * scoreOfPriority - 1]
+      return redis.zrangebyscore(queue.toKey('prioritized'), from, to, 'LIMIT', 0, limit)
     },
     hurry: (rid) => ifThere(queue.getBackend().promote(rid)),
     async missing(rids) {

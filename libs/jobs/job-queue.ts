@@ -9,6 +9,10 @@ export interface JobQueue {
   add(rid: RunId, priority: number, delayMs?: number): Promise<void>
   /** Moves the job, if there is one, behind those that have this priority. */
   setPriority(rid: RunId, priority: number): Promise<void>
+  /** How many jobs come before this one; `undefined` if it is delayed, or does not wait. */
+  position(rid: RunId): Promise<number | undefined>
+  /** The first jobs that wait with one of so many priorities, in the order of their turn. */
+  first(priority: number, priorities: number, limit: number): Promise<RunId[]>
   /** Ends the delay of a job; false if it has none. */
   hurry(rid: RunId): Promise<boolean>
   /** Which of these runs have no job that will be done. One that failed is removed, so that `add` adds another. */

@@ -38,15 +38,15 @@ export const keys = {
   /** Sorted set: those of all providers that have a deadline, by it. */
   deadlines: 'mr:deadlines',
   /**
-   * What the names of a queue's other keys begin with. A provider's scripts add these to it, since only a run's record
-   * tells them its tenant and lane: `:waiting:<tenant>` and `:running:<tenant>`, sorted sets of its runs there by time;
-   * `:parked:<tenant>`, those of them that wait for one of its running ones to end, by priority; `:tags:<lane>`, a
-   * hash of the tags given last, by tenant.
+   * What the names of a queue's other keys begin with. Scripts add the rest where only a run's record tells them its
+   * tenant and lane.
    */
   queue: (provider: string) => queuePrefix + provider,
-  /** Sorted set: the waiting runs of a lane that have a tag, by tag. */
+  /** Hash: the order in which the runs of a lane have their turn, as `order.lua` tells. */
   order: (provider: string, lane: string) => `${queuePrefix}${provider}:order:${lane}`,
-  /** Sorted set: see `queue`. */
+  /** Sorted set: claimed runs of a tenant that may not have more than so many, by the time of their claim. */
+  runningOf: (provider: string, tenant: string) => `${queuePrefix}${provider}:running:${tenant}`,
+  /** Sorted set: runs of a tenant that wait for one of its running ones to end, by the priority of their jobs. */
   parked: (provider: string, tenant: string) => `${queuePrefix}${provider}:parked:${tenant}`,
   /** Set: tenants that have parked runs. */
   limited: (provider: string) => `${queuePrefix}${provider}:limited`,

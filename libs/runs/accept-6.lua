@@ -1,5 +1,5 @@
 -- Writes a run down and puts it among its provider's waiting, unless the provider's buffer is full, or the tenant's part
--- of it. While few wait, interactive runs get no tag: the next few free places are theirs in any order, and the first
+-- of it. While few wait, interactive runs are in no order: the next few free places are theirs in any case, and the first
 -- to come may go first, which costs least. Sent twice, the second finds the run and changes nothing.
 -- KEYS 1 run, 2 waiting, 3 runs of the tenant, 4 stored runs of the tenant, 5 idempotency entry, 6 deadlines
 -- ARGV 1 rid, 2 tenant, 3 spec, 4 body, 5 home channel, 6 provider, 7 buffer size, 8 most runs listed,
@@ -9,7 +9,7 @@
 --      the tenant that wait, 20 and that run, or ''
 -- Reply: { 'accepted', priority of its job, 1 if it is parked } | { 'queue_full', waiting }
 --        | { 'tenant_queue_full', waiting of the tenant } | { 'attached', rid } | { 'key_reused' }
--- @include places.lua
+-- @include order.lua
 if redis.call('EXISTS', KEYS[1]) == 1 then
   return { 'accepted', tonumber(redis.call('HGET', KEYS[1], 'priority')) or 0, 0 }
 end
@@ -23,24 +23,33 @@ end
 local waiting = redis.call('ZCARD', KEYS[2])
 if waiting >= tonumber(ARGV[7]) then return { 'queue_full', waiting } end
 local queue = ARGV[14]
-local run = { rid = ARGV[1], tenant = ARGV[2], lane = ARGV[15] }
-local mostWaiting = tonumber(ARGV[19])
-if waiting >= mostWaiting then
-  local own = countOwn(queue .. ':waiting:' .. run.tenant, KEYS[2], mostWaiting)
-  if own >= mostWaiting then return { 'tenant_queue_full', own } end
+local run = { tenant = ARGV[2], cost = tonumber(ARGV[18]) }
+if waiting >= tonumber(ARGV[19]) then
+  local own = 0
+  for _, lane in ipairs({ 'interactive', 'standard', 'batch' }) do
+    own = own + readOrder(queue .. ':order:' .. lane, run.tenant).own
+  end
+  if own >= tonumber(ARGV[19]) then return { 'tenant_queue_full', own } end
 end
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local order = queue .. ':order:' .. ARGV[15]
+local held = readOrder(order, run.tenant)
+if waiting == 0 and held.waiting > 0 then
+  -- They were lost, and would keep it for ever.
+  redis.call('DEL', order)
+  held = readOrder(order, run.tenant)
+end
 local priority = 0
-local isCalm = run.lane == 'interactive' and waiting < tonumber(ARGV[17])
-if not isCalm or redis.call('EXISTS', queue .. ':order:' .. run.lane) == 1 then
-  run.tag = takeTag(queue, run.lane, run.tenant, tonumber(ARGV[18]))
+local place = {}
+if ARGV[15] ~= 'interactive' or waiting >= tonumber(ARGV[17]) or held.waiting > 0 then
+  joinOrder(order, held, run)
   priority = toPriority(tonumber(ARGV[16]), run.tag)
-  redis.call('HSET', KEYS[1], 'tag', string.format('%.0f', run.tag))
+  place = { 'lane', ARGV[15], 'tag', run.tag, 'cost', run.cost, 'priority', priority }
 end
 redis.call('HSET', KEYS[1], 'tenant', ARGV[2], 'state', 'accepted', 'epoch', 0, 'spec', ARGV[3],
-  'home', ARGV[5], 'body', ARGV[4], 'provider', ARGV[6], 'lane', run.lane, 'cost', ARGV[18], 'priority', priority)
-joinWaiting(KEYS[2], queue, run, now)
+  'home', ARGV[5], 'body', ARGV[4], 'provider', ARGV[6], unpack(place))
+redis.call('ZADD', KEYS[2], now, ARGV[1])
 if ARGV[13] ~= '' then
   redis.call('HSET', KEYS[1], 'deadline', now + ARGV[13])
   redis.call('ZADD', KEYS[6], now + ARGV[13], ARGV[1])
@@ -62,5 +71,5 @@ redis.call('HSET', KEYS[1], 'mostRunning', ARGV[20])
 -- Behind others of its tenant that are parked it could not run yet.
 local parked = queue .. ':parked:' .. run.tenant
 if redis.call('EXISTS', parked) == 0 then return { 'accepted', priority, 0 } end
-redis.call('ZADD', parked, priority, run.rid)
+redis.call('ZADD', parked, priority, ARGV[1])
 return { 'accepted', priority, 1 }

@@ -3,9 +3,9 @@
 -- ARGV 1 rid, 2 tenant, 3 end record for one that waits, 4 its frames, a line each, 5 their number, 6 run channel,
 --      7 cancel channel, 8 what the keys of waiting runs begin with, 9 what those of queues begin with
 -- Reply: nil (no such run for this tenant) | 'ended' (it had ended before) | 'cancelled' | 'requested'
--- @include places.lua
+-- @include order.lua
 local run = redis.call('HMGET', KEYS[1], 'tenant', 'state', 'epoch', 'home', 'deleted', 'provider', 'lane', 'tag',
-  'cost')
+  'cost', 'mostRunning')
 if run[1] ~= ARGV[2] or run[5] then return false end
 local state = run[2]
 if state == 'ended' or state == 'persisted' then return 'ended' end
@@ -22,10 +22,12 @@ local id = epoch .. '-' .. math.max(count - 1, 0)
 local meta = 'e' .. ARGV[3]
 redis.call('XADD', KEYS[2], id, 'n', count, 'm', meta, 'd', ARGV[4])
 redis.call('HSET', KEYS[1], 'state', 'ended', 'epoch', epoch, 'end', ARGV[3], 'cancel', 1)
-local queue = ARGV[9] .. (run[6] or '')
-local place = { rid = ARGV[1], tenant = run[1], lane = run[7], tag = run[8], cost = run[9] }
-leaveWaiting(ARGV[8] .. (run[6] or ''), queue, place, false)
-redis.call('ZREM', queue .. ':parked:' .. place.tenant, ARGV[1])
+local provider = run[6] or ''
+redis.call('ZREM', ARGV[8] .. provider, ARGV[1])
+if run[8] then
+  leaveOrder(ARGV[9] .. provider .. ':order:' .. run[7], { tenant = run[1], tag = run[8], cost = run[9] }, false)
+end
+if run[10] then redis.call('ZREM', ARGV[9] .. provider .. ':parked:' .. run[1], ARGV[1]) end
 redis.call('ZADD', KEYS[3], now, ARGV[1])
 local message = ARGV[1] .. '\n' .. id .. ' ' .. count .. '\n' .. meta .. '\n' .. ARGV[4]
 if run[4] ~= '' then redis.call('PUBLISH', run[4], message) end

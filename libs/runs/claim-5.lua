@@ -8,16 +8,13 @@
 --        { 'salvage', epoch, spec, home, state, progress }: the holder died after it had dispatched |
 --        { 'moved', provider }: the run is that provider's now | { 'held' }: a living worker has it |
 --        { 'parked' }: its tenant has as many running as it may | { 'ended' } | { 'unknown' }
--- @include places.lua
+-- @include order.lua
+-- @include count-running.lua
 local run = redis.call('HMGET', KEYS[1], 'state', 'epoch', 'spec', 'home', 'holder', 'claimedAt', 'appendedAt',
   'body', 'provider', 'progress', 'deadline', 'tenant', 'lane', 'tag', 'cost', 'priority', 'mostRunning')
-local queue = ARGV[5]
 local state = run[1]
 if not state then
   redis.call('ZREM', KEYS[2], ARGV[1])
-  for _, lane in ipairs({ 'interactive', 'standard', 'batch' }) do
-    redis.call('ZREM', queue .. ':order:' .. lane, ARGV[1])
-  end
   return { 'unknown' }
 end
 if state == 'ended' or state == 'persisted' then return { 'ended' } end
@@ -32,23 +29,27 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 -- By the clock, since a Redis that lost its last writes would else give two claims the same epoch.
 local epoch = math.max(run[2] + 1, now)
 if state == 'accepted' then
-  local place = { rid = ARGV[1], tenant = run[12], lane = run[13], tag = run[14], cost = run[15] }
+  local tenant = run[12]
   -- Whoever claims it at its deadline is to end it, and not to call.
   local isOverdue = deadline and deadline <= now
   local mostRunning = tonumber(run[17])
   if mostRunning then
-    local parked = queue .. ':parked:' .. place.tenant
-    local running = queue .. ':running:' .. place.tenant
-    if not isOverdue and countOwn(running, KEYS[3], mostRunning) >= mostRunning then
-      redis.call('ZADD', parked, run[16], ARGV[1])
-      redis.call('SADD', queue .. ':limited', place.tenant)
+    local parked = ARGV[5] .. ':parked:' .. tenant
+    local running = ARGV[5] .. ':running:' .. tenant
+    if not isOverdue and countRunning(running, KEYS[3], mostRunning) >= mostRunning then
+      redis.call('ZADD', parked, run[16] or 0, ARGV[1])
+      redis.call('SADD', ARGV[5] .. ':limited', tenant)
       return { 'parked' }
     end
     redis.call('ZREM', parked, ARGV[1])
+    redis.call('ZADD', running, now, ARGV[1])
   end
   redis.call('HSET', KEYS[1], 'state', 'dispatched', 'epoch', epoch, 'claimedAt', now, 'holder', ARGV[3])
-  leaveWaiting(KEYS[2], queue, place, not isOverdue)
-  joinRunning(KEYS[3], queue, place, now)
+  redis.call('ZREM', KEYS[2], ARGV[1])
+  redis.call('ZADD', KEYS[3], now, ARGV[1])
+  if run[14] then
+    leaveOrder(ARGV[5] .. ':order:' .. run[13], { tenant = tenant, tag = run[14], cost = run[15] }, not isOverdue)
+  end
   -- From here on its holder sees to it.
   if deadline then redis.call('ZREM', KEYS[5], ARGV[1]) end
   return { 'run', epoch, run[3], run[8], run[4], now, run[10], deadline }

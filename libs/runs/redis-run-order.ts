@@ -9,10 +9,8 @@ import type { RunOrder } from './run-store.ts'
  */
 export const parkedJobMs = 60_000
 
-/** As in `places.lua`. */
+/** As in `order.lua`. */
 const ticksInRound = 1_000_000
-/** Those of a lane that are looked at for one promotion. */
-const mostLookedAt = 200
 
 /** What a run of a tenant with this weight costs; rounded up, so that no round has more of them than the weight says. */
 export function toCost(weight: number): number {
@@ -23,26 +21,12 @@ export function toCost(weight: number): number {
 export function createRunOrder(redis: Redis): RunOrder {
   const script = (file: string) => defineScript(redis, new URL(file, import.meta.url))
   const unpark = script('unpark-4.lua')
-  const promote = script('promote-3.lua')
-  const census = script('census-0.lua')
+  const promote = script('promote-2.lua')
+  const census = script('census-3.lua')
   return {
     async priority({ rid, lane }) {
       const known = await redis.hget(keys.run(rid), 'priority')
       return known === null ? lanePriority[lane] : Number(known)
-    },
-    async position({ rid, provider, lane }) {
-      const [arrival, rank, all, ...ordered] = await Promise.all([
-        redis.zrank(keys.waiting(provider), rid),
-        redis.zrank(keys.order(provider, lane), rid),
-        redis.zcard(keys.waiting(provider)),
-        ...lanes.map((each) => redis.zcard(keys.order(provider, each))),
-      ])
-      if (arrival === null) return undefined
-      const inOrder = ordered.reduce((sum, count) => sum + count, 0)
-      const withoutTag = all - inOrder
-      if (rank === null) return Math.min(arrival, Math.max(0, withoutTag - 1))
-      const before = ordered.slice(0, lanes.indexOf(lane)).reduce((sum, count) => sum + count, 0)
-      return withoutTag + before + rank
     },
     async unparked(provider, tenant, { maxRunning, limit }) {
       const sets = [
@@ -54,14 +38,13 @@ export function createRunOrder(redis: Redis): RunOrder {
       return (await unpark(sets, [tenant, keys.queue(provider), maxRunning ?? '', limit])) as RunId[]
     },
     parkedTenants: (provider) => redis.smembers(keys.limited(provider)),
-    async promote(provider, lane, { waitedMs, places }) {
-      const sets = [keys.waiting(provider), keys.order(provider, lane), keys.promoted(provider)]
-      const named = [runPrefix, keys.queue(provider)]
-      return (await promote(sets, [waitedMs, places, ...named, mostLookedAt])) as RunId[]
+    async promote(provider, rids, { waitedMs, places }) {
+      const sets = [keys.waiting(provider), keys.promoted(provider)]
+      return (await promote(sets, [waitedMs, places, runPrefix, ...rids])) as RunId[]
     },
     async census(provider, tenants) {
-      const counts = (await census([], [keys.queue(provider), ...tenants])) as [number, number][]
-      return counts.map(([waiting, running]) => ({ waiting, running }))
+      const orders = lanes.map((lane) => keys.order(provider, lane))
+      return (await census(orders, tenants)) as number[]
     },
   }
 }

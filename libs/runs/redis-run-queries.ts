@@ -31,8 +31,10 @@ export function createRunQueries(redis: Redis): RunQueries {
     waitingLong: (provider, ageMs, limit) => oldest(keys.waiting(provider), ageMs, limit),
     dead: (limit) => redis.zrevrange(keys.dead, 0, limit - 1),
     waiting: (provider) => readBacklog(redis, keys.waiting(provider)),
-    running: () => redis.zcard(keys.running),
     outbox: () => readBacklog(redis, keys.outbox),
+    async position(rid, provider) {
+      return (await redis.zrank(keys.waiting(provider), rid)) ?? undefined
+    },
     async finished(rids) {
       const recovered: Recovered = { runs: [], unwanted: [] }
       await Promise.all(rids.map((rid) => readFinished(redis, rid, recovered)))

@@ -141,16 +141,18 @@ function restoreArguments(claimed: Extract<ClaimResult, { status: 'run' }>): [st
       progress === undefined ? '' : JSON.stringify(progress),
       deadlineAtMs ?? '',
       keys.queue(provider),
+      spec.maxRunning ?? '',
     ],
   ]
 }
 
-function requeueArguments({ rid, epoch, spec, progress, delayMs }: Requeueing): [string[], ScriptArgument[]] {
+function requeueArguments(requeueing: Requeueing): [string[], ScriptArgument[]] {
+  const { rid, epoch, spec, progress, delayMs, weight = 1 } = requeueing
   const { provider, lane } = spec
   const told = [rid, epoch, JSON.stringify(spec), JSON.stringify(progress), provider]
   return [
     [keys.run(rid), keys.waiting(provider), keys.running, keys.deadlines],
-    [...told, Math.ceil(delayMs), queuePrefix, lane, lanePriority[lane]],
+    [...told, Math.ceil(delayMs), queuePrefix, lane, lanePriority[lane], toCost(weight)],
   ]
 }
 
@@ -179,7 +181,7 @@ function acceptArguments(acceptance: Acceptance): ScriptArgument[] {
   const listed = [listedRuns, listing(spec)]
   const times = [runIdTimeMs(rid), spec.deadlineMs ?? '']
   const place = [keys.queue(provider), lane, lanePriority[lane], fewWaiting, toCost(share?.weight ?? 1)]
-  const limits = [share?.maxWaiting ?? bufferSize, share?.maxRunning ?? '']
+  const limits = [share?.maxWaiting ?? bufferSize, spec.maxRunning ?? '']
   return [...run, bufferSize, ...listed, ...key, ...times, ...place, ...limits]
 }
 
@@ -187,8 +189,8 @@ function endArguments({ spec, epoch, homeChannel, end, entry, isWhole }: Ending)
   const { seq, count, payload } = entry
   const { rid, provider, tenant } = spec
   const told = [rid, epoch, seq, count, JSON.stringify(end), payload]
-  const place = [keys.queue(provider), tenant]
-  return [...told, homeChannel, channels.run(rid), isWhole === true ? '1' : '0', ...place]
+  const running = keys.runningOf(provider, tenant)
+  return [...told, homeChannel, channels.run(rid), isWhole === true ? '1' : '0', running]
 }
 
 type AcceptReply = [AcceptResult['status'], (string | number)?, number?]

@@ -1,6 +1,6 @@
 import type { RunId } from '#libs/core'
 import type { LogEntry } from '#libs/streams'
-import type { Lane, Progress, Run, RunEnd, RunSpec, RunState } from './run.ts'
+import type { Progress, Run, RunEnd, RunSpec, RunState } from './run.ts'
 
 /** A request that is about to become a run. */
 export interface Acceptance {
@@ -22,10 +22,8 @@ export interface Acceptance {
 export interface TenantShare {
   /** How often it is served for each time that a tenant of weight 1 is; a whole number from 1. */
   weight: number
-  /** Runs that may wait. */
+  /** Runs that may wait for their turn. */
   maxWaiting?: number | undefined
-  /** Runs that may run at once. */
-  maxRunning?: number | undefined
 }
 
 /** Only after `accepted` was anything written. */
@@ -78,6 +76,8 @@ export interface Requeueing {
   progress: Progress
   /** How long nobody need come for it. */
   delayMs: number
+  /** Its tenant's; default 1. */
+  weight?: number
 }
 
 /** What the last step of a run writes, all or nothing. */
@@ -166,8 +166,6 @@ export interface RunStore extends RunQueries, RunOrder {
 export interface RunOrder {
   /** The priority for the job of a waiting run. */
   priority(spec: RunSpec): Promise<number>
-  /** How many runs would be claimed before this one if none came any more; `undefined` if it waits no more. */
-  position(spec: RunSpec): Promise<number | undefined>
   /** Parked runs of the tenant whose jobs should be done now. They stay parked until they are claimed. */
   unparked(
     provider: string,
@@ -177,18 +175,16 @@ export interface RunOrder {
   /** Who has parked runs. */
   parkedTenants(provider: string): Promise<string[]>
   /**
-   * Puts the first runs of the lane before all others if they have waited for so long, so many that they hold at
-   * most `places` at a time; their jobs are to get priority 0.
+   * Chooses among these runs, the first ones first, those that have waited for so long, and so many that all who were
+   * ever chosen hold at most `places` at a time. Their jobs are to get priority 0.
    */
-  promote(provider: string, lane: Lane, options: { waitedMs: number; places: number }): Promise<RunId[]>
-  /** How many runs each of these tenants has. */
-  census(provider: string, tenants: readonly string[]): Promise<Census[]>
-}
-
-/** How many runs a tenant has in one provider's queue. */
-export interface Census {
-  waiting: number
-  running: number
+  promote(
+    provider: string,
+    rids: readonly RunId[],
+    options: { waitedMs: number; places: number },
+  ): Promise<RunId[]>
+  /** How many runs of each of these tenants wait for their turn. */
+  census(provider: string, tenants: readonly string[]): Promise<number[]>
 }
 
 /** How many wait, and for how long. */
@@ -222,8 +218,8 @@ export interface RunQueries {
   /** Dead letters, newest first. */
   dead(limit: number): Promise<RunId[]>
   waiting(provider: string): Promise<Backlog>
-  /** How many runs are claimed and have not ended, of all providers. */
-  running(): Promise<number>
+  /** How many runs of the provider have waited longer; `undefined` if this one waits no more. */
+  position(rid: RunId, provider: string): Promise<number | undefined>
   /** Ended runs that the archive does not hold yet. */
   outbox(): Promise<Backlog>
   /** Reads whole finished runs back, for the archive. */

@@ -7,13 +7,15 @@ export type Lane = (typeof lanes)[number]
 
 /**
  * The first of the job priorities that are a lane's; lower goes first. BullMQ has 2,097,151 of them behind 0, and each
- * lane a third. Within its third a job's priority is the round of its run, as `places.lua` tells.
+ * lane a third. Within its third a job's priority is the round of its run, as `order.lua` tells.
  */
 export const lanePriority: Readonly<Record<Lane, number>> = {
   interactive: 1,
   standard: 699_051,
   batch: 1_398_101,
 }
+/** How many each lane has. */
+export const lanePriorities = 699_050
 
 /**
  * A run's way, each arrow one idempotent script that compares the epoch; `transitions` has every step.
@@ -49,6 +51,8 @@ export interface RunSpec {
   /** From acceptance to its end. */
   deadlineMs?: number
   provider: string
+  /** How many runs of its tenant may run there at once; absent: as many as the provider takes. */
+  maxRunning?: number
   /** The provider's name for the model. */
   target: string
   stream: boolean

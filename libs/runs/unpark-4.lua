@@ -3,11 +3,11 @@
 -- KEYS 1 parked runs of the tenant, 2 waiting, 3 running, 4 tenants with parked runs
 -- ARGV 1 tenant, 2 what the queue's keys begin with, 3 most runs of the tenant that run, or '' (no limit), 4 most rids
 -- Reply: the rids
--- @include places.lua
+-- @include count-running.lua
 local most = tonumber(ARGV[4])
 if ARGV[3] ~= '' then
   local limit = tonumber(ARGV[3])
-  most = math.min(most, limit - countOwn(ARGV[2] .. ':running:' .. ARGV[1], KEYS[3], limit))
+  most = math.min(most, limit - countRunning(ARGV[2] .. ':running:' .. ARGV[1], KEYS[3], limit))
 end
 if most <= 0 then return {} end
 local rids = {}

@@ -67,13 +67,13 @@ export const metricList = {
   tenantWaiting: {
     type: 'gauge',
     name: 'millrace_tenant_waiting_runs',
-    help: 'Runs of a tenant that wait for a worker, of all providers.',
+    help: 'Runs of a tenant that stand in line, of all providers.',
     labels: ['tenant'],
   },
   tenantRunning: {
     type: 'gauge',
     name: 'millrace_tenant_running_runs',
-    help: 'Runs of a tenant that have begun and not ended, of all providers.',
+    help: 'Runs of a tenant that this worker carries at the moment.',
     labels: ['tenant'],
   },
   promotions: {

@@ -112,5 +112,5 @@ test('a tenant that floods a queue with twenty times what all others send costs 
   )
   expect(before).toBeGreaterThan(800)
   expect(during).toBeLessThanOrEqual(2 * before)
-  expect(flooded.flooded).toBeGreaterThan(15 * flooded.waits.length)
+  expect(flooded.flooded).toBeGreaterThanOrEqual(20 * flooded.waits.length)
 })

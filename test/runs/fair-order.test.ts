@@ -28,7 +28,7 @@ const quiet = { tenant: 'quiet' }
 
 const rids = (specs: readonly RunSpec[]): string[] => specs.map(({ rid }) => rid)
 
-/** What Redis still knows of the order of a lane. */
+/** What Redis still knows of the orders and limits at the provider. */
 const traces = (): Promise<string[]> => redis.keys(`${keys.queue(queue.provider)}:*`)
 
 test('behind a flood, another tenant has every second turn from its arrival on', async () => {
@@ -132,7 +132,7 @@ test('when nothing of a lane waits any more, nothing is remembered of its order'
   await queue.flood(5, noisy)
   await queue.serve(5)
 
-  expect((await traces()).filter((key) => /:(order|tags|waiting):/.test(key))).toEqual([])
+  expect(await traces()).toEqual([])
   expect(queue.priorityOf(await queue.accept(noisy))).toBe(lanePriority.standard)
 })
 
@@ -148,10 +148,9 @@ test('a tenant gets back what it cancels', async () => {
 })
 
 test('what comes beyond the last round of a lane goes as it came, and does not leave the lane', async () => {
-  const tags = `${keys.queue(queue.provider)}:tags:batch`
   const lane = 'batch'
   await queue.accept({ ...noisy, lane })
-  await redis.hset(tags, 'noisy', 699_048 * 1_000_000)
+  await redis.hset(keys.order(queue.provider, lane), 'noisy', 699_048 * 1_000_000)
 
   const far = await queue.flood(4, { ...noisy, lane })
 
@@ -174,11 +173,11 @@ test('a run that is called once more is the first of its lane', async () => {
   expect(await store.retry({ ...claim, epoch })).toBe('retried')
 
   expect(await store.priority(spec!)).toBe(lanePriority.standard)
-  expect(await store.position(spec!)).toBe(0)
+  expect(await store.census(queue.provider, ['noisy', 'quiet'])).toEqual([10, 0])
   expect(shares(await queue.serve(9))).toEqual({ noisy: 9 })
 })
 
-test('a run that goes to another provider has its turn there, and one that comes back goes with the first', async () => {
+test('a run that goes to another provider has its turn there, and one that comes back is among the first', async () => {
   const there = createTestQueue(store)
   await there.flood(5, noisy)
   await there.flood(2, quiet)
@@ -191,31 +190,14 @@ test('a run that goes to another provider has its turn there, and one that comes
   const moved = { ...spec!, provider: there.provider }
   expect(await store.requeue({ ...given, spec: moved })).toBe('requeued')
 
-  // Behind the five of its tenant, and those of the other.
+  // Behind the five of its tenant.
   expect(await store.priority(moved)).toBe(lanePriority.standard + 5)
-  expect(await store.position(moved)).toBe(7)
-  expect(await store.position(spec!)).toBeUndefined()
-  expect(await store.census(queue.provider, ['noisy'])).toEqual([{ waiting: 2, running: 0 }])
-  expect(await store.census(there.provider, ['noisy'])).toEqual([{ waiting: 6, running: 0 }])
+  expect(await store.census(queue.provider, ['noisy'])).toEqual([2])
+  expect(await store.census(there.provider, ['noisy'])).toEqual([6])
 
   const claim = await store.claim(spec!.rid, there.provider, 'worker')
   if (claim.status !== 'run') throw new Error(`expected the run, not ${claim.status}`)
   expect(await store.requeue({ ...given, spec: moved, epoch: claim.epoch })).toBe('requeued')
   expect(await store.priority(moved)).toBe(lanePriority.standard)
-  // Beside the first of each tenant, who have waited since the order began.
-  expect(await store.position(moved)).toBeLessThanOrEqual(2)
-})
-
-test('the position of a run is its turn among those that wait', async () => {
-  const flood = await queue.flood(20, noisy)
-  const other = await queue.accept(quiet)
-  const urgent = await queue.flood(3, { ...quiet, lane: 'interactive' }, { fewWaiting: 23 })
-
-  expect(await store.position(urgent[0]!)).toBe(1)
-  expect(await store.position(urgent[2]!)).toBe(2)
-  expect(await store.position(flood[0]!)).toBe(3)
-  expect(await store.position(other)).toBeLessThanOrEqual(5)
-  expect(await store.position(flood[19]!)).toBe(23)
-  const [served] = await queue.serve(1)
-  expect(await store.position(served!)).toBeUndefined()
+  expect(await store.census(there.provider, ['noisy'])).toEqual([6])
 })

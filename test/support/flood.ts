@@ -17,19 +17,19 @@ export interface FloodOptions {
 }
 
 const messages = [{ role: 'user', content: 'Hello' }]
-const floodEveryMs = 100
+/** A flood that the machine can't take would be a test of the machine. */
+const mostOpenCalls = 16
 
 /**
  * How long the requests of the others waited for a worker, in milliseconds, and how many the flood was. All are of the
- * same lane.
+ * same lane. When the others come, as many runs of the flood are there as it has to be, and it goes on at its rate.
  */
 export async function measureWaits(options: FloodOptions): Promise<{ waits: number[]; flooded: number }> {
   const { others, perBurst, roundMs, rounds, times } = options
   const stop = new AbortController()
-  const perSecond = (times * others.length * perBurst * 1000) / roundMs
-  const flood = perSecond > 0 ? floodQueue(options, perSecond, stop.signal) : Promise.resolve(0)
-  // It is there before the others come.
-  if (times > 0) await sleep(roundMs / 2)
+  const perRound = times * others.length * perBurst
+  let flooded = await floodQueue(options, { count: perRound * rounds })
+  const flood = floodQueue(options, { everyMs: roundMs / perRound, signal: stop.signal })
   const asked: Promise<number>[] = []
   for (let round = 0; round < rounds; round++) {
     for (let nth = 0; nth < perBurst; nth++) asked.push(...others.map((key) => ask(options, key)))
@@ -37,7 +37,8 @@ export async function measureWaits(options: FloodOptions): Promise<{ waits: numb
   }
   const waits = await Promise.all(asked)
   stop.abort()
-  return { waits, flooded: await flood }
+  flooded += await flood
+  return { waits, flooded }
 }
 
 /** The value that so great a part of all is not above. */
@@ -55,22 +56,37 @@ async function ask({ url, model }: FloodOptions, key: string): Promise<number> {
   return Number(headers.get('x-millrace-queue-ms'))
 }
 
-/** Hands in runs at this rate until it is stopped, and gives how many; what is refused counts too. */
-async function floodQueue({ url, model, noisy }: FloodOptions, perSecond: number, signal: AbortSignal) {
+interface Extent {
+  /** How many; without it, until the signal. */
+  count?: number
+  /** Infinity sends none. */
+  everyMs?: number
+  signal?: AbortSignal
+}
+
+/** Hands in runs, and gives how many; those that were refused count too. */
+async function floodQueue(
+  { url, model, noisy }: FloodOptions,
+  { count = Infinity, everyMs = 0, signal }: Extent,
+): Promise<number> {
   const headers = {
     authorization: `Bearer ${noisy}`,
     prefer: 'respond-async',
     'x-millrace-priority': 'interactive',
   }
   const startedMs = performance.now()
-  const sent: Promise<unknown>[] = []
-  while (!signal.aborted) {
-    const due = ((performance.now() - startedMs) / 1000) * perSecond
-    while (sent.length < due) {
-      sent.push(callApi(`${url}/v1/chat/completions`, { body: { model, messages }, headers }))
+  let sent = 0
+  const isDue = (): boolean => sent < count && sent * everyMs <= performance.now() - startedMs
+  async function sendOn(): Promise<void> {
+    while (sent < count && everyMs < Infinity && signal?.aborted !== true) {
+      if (!isDue()) {
+        await sleep(10)
+        continue
+      }
+      sent += 1
+      await callApi(`${url}/v1/chat/completions`, { body: { model, messages }, headers })
     }
-    await sleep(floodEveryMs)
   }
-  await Promise.all(sent)
-  return sent.length
+  await Promise.all(Array.from({ length: mostOpenCalls }, sendOn))
+  return sent
 }

@@ -9,7 +9,8 @@ export async function showOne(runs: Runs, rid: RunId, { json }: { json: boolean 
   const found = await runs.find(rid)
   if (found === undefined) return refuse(`There is no run ${rid}.`)
   const { spec, ...run } = found.run
-  const position = await runs.store.position(spec)
+  const queue = runs.queues.get(spec.provider)
+  const position = (await queue?.position(rid)) ?? (await runs.store.position(rid, spec.provider))
   const shown = { ...spec, ...run, ...(position !== undefined && { waitingBehind: position }) }
   if (json) console.log(JSON.stringify(shown, null, 2))
   else {
