@@ -1,14 +1,12 @@
-import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
 import OpenAI from 'openai'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { startTestRedis, type TestRedis } from '../support/redis.ts'
 import { startSimulator, type TestSimulator } from '../support/simulator.ts'
+import { startUp } from '../support/up.ts'
 
-const root = resolve(import.meta.dirname, '../..')
 const masterKey = 'sk-master-0123456789'
 const opened: (() => Promise<unknown>)[] = []
 let simulator: TestSimulator
@@ -23,8 +21,15 @@ beforeAll(async () => {
   opened.push(() => simulator.close())
   const config = join(directory, 'litellm.yaml')
   await writeFile(config, toYaml(`${simulator.url}/v1`))
+  const up = await startUp({
+    config,
+    redisUrl: redis.url,
+    directory,
+    environment: { UPSTREAM_KEY: 'sk-upstream', LITELLM_KEY: masterKey },
+  })
+  opened.push(() => up.stop())
   client = new OpenAI({
-    baseURL: `${await startUp(config, redis.url, directory)}/v1`,
+    baseURL: `${up.url}/v1`,
     apiKey: masterKey,
     maxRetries: 0,
   })
@@ -50,35 +55,6 @@ router_settings:
 litellm_settings: { set_verbose: no }
 general_settings: { master_key: os.environ/LITELLM_KEY }
 `
-}
-
-/** `npm start -- --config litellm.yaml`; gives the address that its banner tells. */
-async function startUp(config: string, redisUrl: string, directory: string): Promise<string> {
-  const args = ['--config', config, '--port', '0', '--redis-url', redisUrl, '--data-dir', directory]
-  const child: ChildProcess = spawn(process.execPath, [join(root, 'apps/cli/main.ts'), 'up', ...args], {
-    env: {
-      PATH: process.env.PATH,
-      NODE_COMPILE_CACHE: join(root, '.cache/compile'),
-      UPSTREAM_KEY: 'sk-upstream',
-      LITELLM_KEY: masterKey,
-    },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
-  opened.push(async () => {
-    child.kill('SIGTERM')
-    if (child.exitCode === null) await once(child, 'exit')
-  })
-  let output = ''
-  return new Promise((found, failed) => {
-    const listen = (chunk: unknown): void => {
-      output += String(chunk)
-      const url = /listens at (\S+)/.exec(output)?.[1]
-      if (url !== undefined) found(url)
-    }
-    child.stdout?.on('data', listen)
-    child.stderr?.on('data', listen)
-    child.once('exit', () => failed(new Error(`The gateway did not start.\n${output}`)))
-  })
 }
 
 async function ask(model: string): Promise<OpenAI.ChatCompletion> {
