@@ -62,7 +62,8 @@ export function tellCosts(
   told: { attempts: readonly Attempt[]; usage: Usage | undefined; hasBegun: boolean },
 ): Pick<RunEnd, 'attempts' | 'cost'> {
   const { attempts, usage, hasBegun } = told
-  if (getDialect(spec.dialect).isFree === true) return { attempts: [...attempts] }
+  // Who was never called may speak a dialect that nobody knows here, and is to end all the same.
+  if (attempts.length === 0 || getDialect(spec.dialect).isFree === true) return { attempts: [...attempts] }
   const costs = attempts.map((attempt, index) => {
     if (attempt.outcome === 'ok') return costOfUsage(prices, attempt, usage)
     const isUnpaid = unpaid.has(attempt.outcome) && !(hasBegun && index === attempts.length - 1)
