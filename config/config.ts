@@ -153,6 +153,10 @@ export interface ProviderConfig {
   /** Runs that may wait for this provider before new ones are refused. */
   readonly bufferSize: number
   readonly timeouts: ProviderTimeouts
+  /** What is known better of its prompt cache than its type tells. */
+  readonly promptCache?:
+    | { readonly lifetimeMs?: number | undefined; readonly minTokens?: number | undefined }
+    | undefined
 }
 
 export interface ProviderKeyConfig {

@@ -30,8 +30,25 @@ export interface ModelConfig extends ModelDefaults {
   /** Where an answer must lie before its end is told. */
   readonly durability: 'redis' | 's3'
   readonly onDisconnect?: 'continue' | 'cancel' | undefined
+  /** For the strategy `cache-aware`. */
+  readonly cacheAffinity: CacheAffinity
   /** A second call beside one that has not answered for so long; whoever answers first is heard. */
   readonly hedge?: { readonly delayMs: number } | undefined
+}
+
+/**
+ * What the cache of a key must be expected to save for that key to be preferred: in money, or in tokens where the price
+ * is unknown.
+ */
+export interface CacheAffinity {
+  /** The key is then waited for. */
+  readonly strongNanodollars: number
+  readonly strongTokens: number
+  /** The key is then taken if it is free. */
+  readonly mildNanodollars: number
+  readonly mildTokens: number
+  /** How long a strongly preferred key that is at its limit is waited for. */
+  readonly waitMs: number
 }
 
 export interface AliasConfig {

@@ -121,6 +121,18 @@ export const modelDefaults = section(reliability)
 
 export const hedge = section({ delay_ms: milliseconds })
 
+const nanodollars = number(0, Number.MAX_SAFE_INTEGER)
+const tokens = number(0, 1_000_000_000)
+
+export const cacheAffinity = section({
+  strong_nanodollars: nanodollars.default(1_000_000),
+  strong_tokens: tokens.default(4_000),
+  mild_nanodollars: nanodollars.default(10_000),
+  mild_tokens: tokens.default(500),
+  // A run keeps its place at the provider meanwhile.
+  wait_ms: number(0, 10_000).default(1_000),
+})
+
 export const alias = section({ name: modelName, hidden: boolean.default(false) })
 
 export const model = section({
@@ -135,6 +147,7 @@ export const model = section({
   on_disconnect: onDisconnect.optional(),
   on_worker_loss: z.enum(['fail', 'retry_once']).default('fail'),
   durability: z.enum(['redis', 's3']).default('redis'),
+  cache_affinity: cacheAffinity.prefault({}),
   hedge: hedge.optional(),
   ...reliability,
 })
@@ -171,6 +184,7 @@ export const routingSections = [
   prices,
   target,
   modelDefaults,
+  cacheAffinity,
   hedge,
   alias,
   model,

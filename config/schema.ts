@@ -44,6 +44,11 @@ const providerKey = section({
   limits: limits.optional(),
 })
 
+const promptCache = section({
+  lifetime_ms: milliseconds.optional(),
+  min_tokens: number(0, 1_000_000_000).optional(),
+})
+
 const provider = section({
   type: text,
   base_url: httpUrl.optional(),
@@ -52,6 +57,7 @@ const provider = section({
   concurrency: number(1, 100_000).default(64),
   buffer_size: number(1, 10_000_000).default(5000),
   timeouts: timeouts.prefault({}),
+  prompt_cache: promptCache.optional(),
 })
 
 const share = {
@@ -89,7 +95,16 @@ export function createSimulator(): FileSettings['providers'][string] {
   return provider.parse({ type: simulator.type, concurrency: simulator.concurrency })
 }
 
-const sections = [...serverSections, key, tenant, timeouts, providerKey, provider, ...routingSections]
+const sections = [
+  ...serverSections,
+  key,
+  tenant,
+  timeouts,
+  providerKey,
+  promptCache,
+  provider,
+  ...routingSections,
+]
 const secretKeys = new Set([
   'key',
   'keys',

@@ -28,7 +28,7 @@ export async function createRun(
 ): Promise<FastifyReply> {
   const resumed = readLastEventId(request.headers['last-event-id'])
   if (resumed !== undefined) return resumeRun(deps, resumed, request, reply)
-  return answerRun(deps, prepareRun(deps, dialect, request, path), request, reply)
+  return answerRun(deps, await prepareRun(deps, dialect, request, path), request, reply)
 }
 
 /** Goes on with the run that a `Last-Event-ID` names, since some clients reconnect by sending their POST again. */
@@ -48,7 +48,7 @@ export function prepareRun(
   dialect: Dialect,
   request: FastifyRequest,
   path?: PathRequest,
-): Prepared {
+): Promise<Prepared> {
   return prepare(deps, toSubmission(dialect, request, path))
 }
 

@@ -28,6 +28,7 @@ import {
   type Authenticate,
   type RecallCaller,
 } from './authenticate.ts'
+import { openCacheChooser, type CacheChooser } from './cache-chooser.ts'
 import { createOpenStreams, type OpenStreams } from './open-streams.ts'
 import { createSockets, type Sockets } from './websocket/sockets.ts'
 
@@ -45,6 +46,8 @@ export interface ApiDeps {
   queues: ReadonlyMap<string, JobQueue>
   router: Router
   health: Health
+  /** Absent where no model is routed by what caches hold. */
+  caches: CacheChooser | undefined
   /** The providers' keys that must not be used for a while. */
   readKeyRests: () => Promise<RestingKey[]>
   shareOf: ShareOf
@@ -135,7 +138,7 @@ function knownLabels(config: Config): { tenants: Set<string>; models: Set<string
 async function openRouting(
   config: Config,
   watched: Pick<HealthOptions, 'redis' | 'subscriber' | 'onError'>,
-): Promise<Pick<ApiDeps, 'prices' | 'health' | 'router'>> {
+): Promise<Pick<ApiDeps, 'prices' | 'health' | 'router' | 'caches'>> {
   const { models, modelDefaults, providers, general } = config
   const prices = await createPriceList(config, { tableName: (type) => findProviderSpec(type)?.pricesName })
   const settingsOf = createBreakerSettings(models, modelDefaults)
@@ -148,5 +151,11 @@ async function openRouting(
     takeProbe: (target) => health.takeProbe(target),
     price: ({ provider, model }) => typicalCost(prices.priceOf(provider, model)),
   })
-  return { prices, health, router }
+  const { redis, onError } = watched
+  return {
+    prices,
+    health,
+    router,
+    caches: await openCacheChooser(config, { redis, health, prices, onError }),
+  }
 }

@@ -1,4 +1,4 @@
-import type { Cost, RunId } from '#libs/core'
+import type { CacheDecision, Cost, RunId } from '#libs/core'
 import { isEnded, type Attempt, type Run, type RunSpec } from '#libs/runs'
 import type { ApiDeps } from './deps.ts'
 import { readAnswer, type FoundRun } from './find-run.ts'
@@ -20,10 +20,24 @@ export interface JobResource {
   /** The calls that were made so far, in their order; those of a worker that goes on with it come when it has ended. */
   attempts: AttemptResource[]
   request_id: string
+  /** Of a cache-aware model: which cache was preferred, and why. */
+  routing?: RoutingResource
   /** Null while it has not ended, and when nothing can have been paid for it. */
   cost: Cost | null
   response: { status_code: number; request_id: string; body: unknown } | null
   error: { code: string; message: string } | null
+}
+
+/** How the target was chosen. What was chosen and what answered, `attempts` tells, may differ. */
+export interface RoutingResource {
+  provider: string
+  model: string
+  key: string | null
+  reason: CacheDecision['reason']
+  preference: CacheDecision['preference']
+  cached_tokens: number
+  /** In nanodollars; null where the price is unknown. */
+  expected_saving: number | null
 }
 
 /** One call to a provider. */
@@ -74,9 +88,16 @@ export function toListedJob(run: Run): Omit<JobResource, 'response' | 'queue_pos
     metadata: spec.metadata,
     attempts: (end?.attempts ?? run.progress?.attempts ?? []).map(toAttempt),
     request_id: spec.requestId,
+    ...(spec.routing !== undefined && { routing: toRouting(spec.routing) }),
     cost: end?.cost ?? null,
     error: end?.error === undefined ? null : { code: end.error.code, message: end.error.message },
   }
+}
+
+function toRouting(decision: CacheDecision): RoutingResource {
+  const { provider, model, key, reason, preference, cachedTokens, expectedSavingNanodollars } = decision
+  const expected = { cached_tokens: cachedTokens, expected_saving: expectedSavingNanodollars }
+  return { provider, model, key, reason, preference, ...expected }
 }
 
 function toAttempt({ provider, model, key, outcome, durationMs, cost }: Attempt): AttemptResource {

@@ -5,14 +5,12 @@ import { prepare, type Prepared, type Submission } from './submit.ts'
 
 /** {@link prepare} for a response, with the conversation that it continues. */
 export async function prepareResponse(deps: ApiDeps, submission: Submission): Promise<Prepared> {
-  const prepared = prepare(deps, submission)
-  const { spec, json } = prepared
-  const continued = await withConversation(deps, json, spec.tenant)
+  const { caller, body } = submission
+  const prepared = await prepare(deps, {
+    ...submission,
+    toContinued: (json) => withConversation(deps, json, caller.tenant),
+  })
   // Whoever asks for a response in the background has said that he will not stay.
-  const isUnattended = isJsonObject(submission.body) && submission.body.background === true
-  return {
-    ...prepared,
-    spec: isUnattended ? { ...spec, onDisconnect: 'continue' } : spec,
-    json: continued,
-  }
+  const isUnattended = isJsonObject(body) && body.background === true
+  return isUnattended ? { ...prepared, spec: { ...prepared.spec, onDisconnect: 'continue' } } : prepared
 }

@@ -1,5 +1,5 @@
 import type { FastifyReply } from 'fastify'
-import { toDollars } from '#libs/core'
+import { toDollars, type CacheDecision } from '#libs/core'
 import { getDialect } from '#libs/dialects'
 import type { RunEnd, RunOpening, RunSpec } from '#libs/runs'
 
@@ -15,12 +15,27 @@ function runHeaders(spec: RunSpec, opening?: RunOpening): Record<string, string>
     'x-millrace-run': spec.rid,
     'x-millrace-provider': opening?.provider ?? spec.provider,
     'x-millrace-model': opening?.target ?? spec.target,
+    ...(spec.routing !== undefined && { 'x-millrace-routing': toRoutingHeader(spec.routing) }),
     ...(opening?.fallback !== undefined && { 'x-millrace-fallback': opening.fallback }),
     ...(opening !== undefined && {
       'x-millrace-attempts': String(opening.attempts),
       'x-millrace-queue-ms': String(opening.queueMs),
     }),
   }
+}
+
+/** Names of keys are the operator's own, and the client reads them in its jobs too. */
+function toRoutingHeader(decision: CacheDecision): string {
+  const { reason, preference, key, cachedTokens, expectedSavingNanodollars: saving } = decision
+  if (preference === 'none') return `cache-aware; reason=${reason}`
+  return [
+    'cache-aware',
+    `reason=${reason}`,
+    `preference=${preference}`,
+    ...(key === null ? [] : [`key=${key}`]),
+    `tokens=${cachedTokens}`,
+    ...(saving === null ? [] : [`saving=${toDollars(saving)}`]),
+  ].join('; ')
 }
 
 /** Puts what is known of a run on an answer in one piece; all of it if the run has ended. */

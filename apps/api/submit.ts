@@ -1,6 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { ModelConfig } from '#config'
 import { createRunId, GatewayError, isMedia, withoutBoundary, type RunId } from '#libs/core'
 import type { Dialect, RequestSummary } from '#libs/dialects'
 import type { Target } from '#libs/routing'
@@ -9,6 +8,7 @@ import type { Caller } from './authenticate.ts'
 import { checkModel, giveBackCallerPlace, holdsPlace, takeCallerPlace } from './caller-limits.ts'
 import { toShare, type CallerShare } from './caller-limits.ts'
 import { cancelRun } from './cancel-run.ts'
+import { chooseTarget, configuredModel } from './choose-target.ts'
 import type { ApiDeps } from './deps.ts'
 import { readPrefer } from './prefer.ts'
 import { inTime } from './in-time.ts'
@@ -27,6 +27,8 @@ export interface Submission {
   body: unknown
   headers: IncomingHttpHeaders
   requestId: string
+  /** Puts what the gateway keeps of the conversation before the body, as text. */
+  toContinued?: (json: string) => Promise<string>
 }
 
 /** `asked` is the model that the client named, where the path says another. */
@@ -48,24 +50,28 @@ export interface Prepared {
 }
 
 /** Reads and routes a request. Throws what is wrong with it; nothing is stored or enqueued. */
-export function prepare(deps: ApiDeps, submission: Submission): Prepared {
-  const { caller, dialect, endpoint, headers, requestId } = submission
+export async function prepare(deps: ApiDeps, submission: Submission): Promise<Prepared> {
+  const { caller, dialect, endpoint, headers, requestId, toContinued } = submission
   refuseWhenDraining(deps)
   deps.admission.check()
-  const { body, json, fallbacks } = takeFallbacks(submission.body, submission.json)
+  const { body, json: given, fallbacks } = takeFallbacks(submission.body, submission.json)
   const summary = dialect.readRequest(body, submission.path)
   checkModel(deps, caller, submission.path?.asked ?? summary.model)
-  const target = chooseTarget(deps, summary)
+  const json = toContinued === undefined ? given : await toContinued(given)
+  const readBody = (): unknown => (json === given ? body : JSON.parse(json))
+  const { tenant } = caller
+  const { target, routing } = await chooseTarget(deps, { summary, tenant, dialect, headers, readBody })
   const background = summary.background === true || readPrefer(headers.prefer).respondAsync
   const spec: RunSpec = {
     rid: createRunId(dialect.idPrefix),
-    tenant: caller.tenant,
+    tenant,
     requestId,
     dialect: dialect.name,
     endpoint,
     model: summary.model,
     provider: target.provider,
     target: target.model,
+    ...(routing !== undefined && { routing }),
     ...runningLimit(deps, caller, target),
     stream: summary.stream,
     ...readCostWish(deps, headers['x-millrace-include-cost'], summary),
@@ -221,21 +227,6 @@ async function enqueue(
   } catch (error) {
     deps.logger.warn({ err: error, rid }, 'a run could not be enqueued; the sweeper will do it')
   }
-}
-
-/** What the file says of the model that serves a name; undefined for `provider/model`. */
-function configuredModel({ config, router }: ApiDeps, { model }: RequestSummary): ModelConfig | undefined {
-  const servedBy = router.servedBy(model)
-  return config.models.find(({ name }) => name === servedBy)
-}
-
-function chooseTarget(deps: ApiDeps, summary: RequestSummary): Target {
-  const target = deps.router.choose(summary.model)
-  const { provider } = target
-  deps.health.chose(target)
-  const { name: model = 'other', routing: strategy = 'none' } = configuredModel(deps, summary) ?? {}
-  deps.metrics.routingDecisions({ model, strategy, provider }).inc()
-  return target
 }
 
 function modelPolicy(deps: ApiDeps, summary: RequestSummary): Pick<RunSpec, 'onWorkerLoss' | 'durability'> {

@@ -70,12 +70,12 @@ export function chatCompletion(plan: AnswerPlan, model: string): string {
   })
 }
 
-function usageOf({ inputTokens, outputTokens }: AnswerPlan) {
+function usageOf({ inputTokens, outputTokens, cachedTokens = 0 }: AnswerPlan) {
   return {
     prompt_tokens: inputTokens,
     completion_tokens: outputTokens,
     total_tokens: inputTokens + outputTokens,
-    prompt_tokens_details: { cached_tokens: 0 },
+    prompt_tokens_details: { cached_tokens: cachedTokens },
     completion_tokens_details: { reasoning_tokens: 0 },
   }
 }

@@ -1,4 +1,5 @@
 import { createKeyCounts, type KeyCounts, type KeyLimits, type KeyTotals } from './key-counts.ts'
+import type { CacheTotals, PromptCache } from './prompt-cache.ts'
 
 /** How a call ended; `refused` calls never reached the model: a wrong key, a bad body, too many at once. */
 export type ClosedBy = 'finished' | 'client' | 'fault' | 'refused'
@@ -40,6 +41,8 @@ export interface JournalSnapshot {
   prompts: { distinct: number; repeated: Record<string, number> }
   /** By the last four characters of the API key. */
   keys: Record<string, KeyTotals>
+  /** What the prompt caches were good for, by the last four characters of the API key; absent without them. */
+  caches?: Record<string, CacheTotals>
   /** The last calls, oldest first. */
   entries: CallRecord[]
 }
@@ -56,6 +59,7 @@ export interface Journal {
   /** Calls that are answered now. */
   readonly inFlight: number
   readonly keys: KeyCounts
+  readonly promptCache: PromptCache | undefined
   begin(opening: Caller & Pick<CallRecord, 'promptHash' | 'stream'>, key: string): Call
   /** A call that is answered with an error of the server's own, and counts as neither in flight nor a prompt. */
   refuse(opening: Caller & Pick<CallRecord, 'status'>): void
@@ -71,7 +75,7 @@ const maxEntries = 10_000
 const maxModels = 1_000
 const maxPrompts = 200_000
 
-export function createJournal(limits?: KeyLimits): Journal {
+export function createJournal(limits?: KeyLimits, promptCache?: PromptCache): Journal {
   const keys = createKeyCounts(limits)
   let state = emptyState()
   let idleWaiters: (() => void)[] = []
@@ -88,6 +92,7 @@ export function createJournal(limits?: KeyLimits): Journal {
       return state.all.inFlight
     },
     keys,
+    promptCache,
     begin(opening, key) {
       const leaveKey = keys.begin(key)
       const begunIn = state
@@ -115,10 +120,15 @@ export function createJournal(limits?: KeyLimits): Journal {
       record.endedAtMs = record.startedAtMs
       state.closedBy.refused += 1
     },
-    snapshot: (limit = 100) => ({ ...toSnapshot(state, limit), keys: keys.snapshot() }),
+    snapshot: (limit = 100) => ({
+      ...toSnapshot(state, limit),
+      keys: keys.snapshot(),
+      ...(promptCache !== undefined && { caches: promptCache.snapshot() }),
+    }),
     reset() {
       state = carryOver(state)
       keys.reset()
+      promptCache?.reset()
     },
     async idle() {
       if (state.all.inFlight > 0) await new Promise<void>((resolve) => idleWaiters.push(resolve))

@@ -13,6 +13,8 @@ An OpenAI-compatible server that calls no model. docs/simulator.md tells more.
   --concurrency-limit N    answer 429 beyond this many calls at once
   --requests-per-minute N  answer 429 to an API key beyond this many calls in a minute
   --tokens-per-minute N    the same for its tokens, those of the prompt and of the answer
+  --cache-lifetime-ms N    keep the beginnings of prompts for so long, for each API key by itself
+  --cache-min-tokens N     only those of so many tokens (default 1024)
   --require-key KEY        answer 401 to other keys; may be given several times
   --help                   show this
 `
@@ -26,6 +28,8 @@ const optionTypes = {
   'concurrency-limit': { type: 'string' },
   'requests-per-minute': { type: 'string' },
   'tokens-per-minute': { type: 'string' },
+  'cache-lifetime-ms': { type: 'string' },
+  'cache-min-tokens': { type: 'string' },
   'require-key': { type: 'string', multiple: true },
   help: { type: 'boolean', default: false },
 } as const
@@ -51,6 +55,8 @@ async function main(): Promise<void> {
   const concurrencyLimit = wholeNumber('concurrency-limit', values['concurrency-limit'])
   const requestsPerMinute = wholeNumber('requests-per-minute', values['requests-per-minute'])
   const tokensPerMinute = wholeNumber('tokens-per-minute', values['tokens-per-minute'])
+  const lifetimeMs = wholeNumber('cache-lifetime-ms', values['cache-lifetime-ms'])
+  const minTokens = wholeNumber('cache-min-tokens', values['cache-min-tokens'])
   const requiredKeys = values['require-key']
   const server = createSimulatorServer({
     defaults: {
@@ -59,6 +65,9 @@ async function main(): Promise<void> {
       ...(gapMs !== undefined && { gapMs }),
     },
     ...(concurrencyLimit !== undefined && { concurrencyLimit }),
+    ...(lifetimeMs !== undefined && {
+      promptCache: { lifetimeMs, ...(minTokens !== undefined && { minTokens }) },
+    }),
     ...(requiredKeys !== undefined && { requiredKeys }),
     keyLimits: {
       ...(requestsPerMinute !== undefined && { requestsPerMinute }),

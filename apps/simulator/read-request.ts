@@ -1,6 +1,12 @@
 import { hash } from 'node:crypto'
 import { parseForm, type Media } from '#libs/core'
-import { planAnswer, simulateEmbeddings, simulateSpeech, simulateTranscription } from '#libs/providers'
+import {
+  planAnswer,
+  promptPieces,
+  simulateEmbeddings,
+  simulateSpeech,
+  simulateTranscription,
+} from '#libs/providers'
 import type { AnswerPlan, SimulatorSettings } from '#libs/providers'
 import { invalid, parseChatRequest, parseObject } from './chat-request.ts'
 
@@ -10,13 +16,15 @@ export interface ReadRequest {
   stream: boolean
   includeUsage: boolean
   plan(settings: SimulatorSettings): AnswerPlan
+  /** The messages of the prompt as texts, for a prompt cache; absent where there is nothing to cache. */
+  pieces?: () => string[]
   /** The body of the answer where the plan does not tell it; JSON if it is a string. */
   whole?: string | Media
 }
 
 export function readChatRequest({ bytes }: Media): ReadRequest {
   const { plan, ...request } = parseChatRequest(bytes.toString())
-  return { ...request, plan: (settings) => planAnswer(plan, settings) }
+  return { ...request, plan: (settings) => planAnswer(plan, settings), pieces: () => promptPieces(plan) }
 }
 
 export function readEmbeddingsRequest({ bytes }: Media): ReadRequest {

@@ -10,6 +10,7 @@ import { deliver, sendError } from './deliver.ts'
 import { createJournal } from './journal.ts'
 import type { Caller, Journal } from './journal.ts'
 import type { KeyLimits } from './key-counts.ts'
+import { createPromptCache, type PromptCacheSettings } from './prompt-cache.ts'
 import {
   readChatRequest,
   readEmbeddingsRequest,
@@ -27,6 +28,8 @@ export interface SimulatorServerOptions {
   requiredKeys?: string[]
   /** For each API key by itself. Calls beyond are answered with 429. */
   keyLimits?: KeyLimits
+  /** Each API key gets a prompt cache of its own; without it, nothing is ever cached. */
+  promptCache?: PromptCacheSettings
 }
 
 export interface SimulatorServer {
@@ -57,7 +60,7 @@ const modelList = {
 
 /** An OpenAI-compatible server with no model behind it. It listens only once it is told to. */
 export function createSimulatorServer(options: SimulatorServerOptions = {}): SimulatorServer {
-  const journal = createJournal(options.keyLimits)
+  const journal = createJournal(options.keyLimits, createPromptCache(options.promptCache))
   const answer = createAnswerer(journal, options)
   const server = createServer({ keepAliveTimeout: keepAliveTimeoutMs, requestTimeout: 0 }, handle)
 
@@ -137,12 +140,13 @@ function createAnswerer(journal: Journal, options: SimulatorServerOptions) {
   }
 
   function begin(response: ServerResponse, caller: Caller, key: string, asked: ReadRequest): void {
-    const { model, stream, includeUsage, whole, ...request } = asked
+    const { model, stream, includeUsage, whole, pieces, ...request } = asked
     caller.model = model
     const settings = parseSimulatorModel(model, defaults)
     checkConcurrency()
     const plan = request.plan(settings)
     checkLimits(response, key, plan.inputTokens + plan.outputTokens)
+    if (pieces !== undefined) plan.cachedTokens = journal.promptCache?.read(key, model, pieces()) ?? 0
     const call = journal.begin({ ...caller, stream, promptHash: plan.promptHash }, key)
     response.setHeader('x-request-id', `req_sim${call.record.sequence}`)
     const delivery = { response, call, plan, model, includeUsage, whole }

@@ -52,6 +52,7 @@ export async function callOnce(journey: Journey, { spec, ready, signal, isHeard 
     const tokens = countTokens(heard)
     lease.release({ tokens, headers: heard.headers })
     admitted.report({ tokens: tokens ?? 0 })
+    journey.caches.answered(spec, lease.name, heard.usage)
     return heard
   } catch (thrown) {
     const error = GatewayError.from(thrown)

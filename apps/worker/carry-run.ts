@@ -43,6 +43,7 @@ export async function carryRun(deps: WorkerDeps, provider: WorkerProvider, claim
     writer,
     routes: deps.routes,
     prices: deps.prices,
+    caches: deps.caches,
   })
   deps.runMetrics.onClaimed(claim)
   try {

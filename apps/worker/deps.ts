@@ -14,6 +14,7 @@ import { createMetrics, type Logger, type Metrics } from '#libs/telemetry'
 import { createWebhooks, type Webhooks } from '#libs/webhooks'
 import { createAppendPump, type AppendPump } from './append-pump.ts'
 import { createArchiver, type Archiver } from './archiver.ts'
+import { createCacheMemory, type CacheMemory } from './cache-memory.ts'
 import { createHeldRuns, type HeldRuns } from './held-runs.ts'
 import { createRoutes, type Routes } from './routes.ts'
 import { createRunMetrics, type RunMetrics } from './run-metrics.ts'
@@ -42,6 +43,7 @@ export interface WorkerDeps {
   shareOf: ShareOf
   agingMs: Config['general']['agingMs']
   runMetrics: RunMetrics
+  caches: CacheMemory
   metrics: Metrics
   /** For commands of one's own and for BullMQ's. */
   redis: { kernel: Redis; jobs: Redis; subscriber: Redis }
@@ -97,6 +99,11 @@ export async function createWorkerDeps({ config, only, logger }: WorkerOptions):
     shareOf: createShareOf(config),
     agingMs: config.general.agingMs,
     runMetrics: createRunMetrics(metrics),
+    caches: createCacheMemory(config, {
+      redis: kernel,
+      metrics,
+      onError: (error) => onError(GatewayError.from(error)),
+    }),
     metrics,
     redis,
     async close() {

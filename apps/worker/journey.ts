@@ -5,6 +5,7 @@ import { targetName, type Health } from '#libs/routing'
 import type { Attempt, ClaimResult, Progress } from '#libs/runs'
 import type { RunWriter } from './append-pump.ts'
 import type { WorkerProvider } from './worker-provider.ts'
+import type { CacheMemory } from './cache-memory.ts'
 import type { HeldRun } from './held-runs.ts'
 import type { Routes } from './routes.ts'
 
@@ -22,6 +23,7 @@ export interface Journey {
   writer: RunWriter
   routes: Routes
   prices: PriceList
+  caches: CacheMemory
   /** What other workers tried before, and this one since. */
   progress: Progress
   /** Names of keys that the provider has refused this run. */
@@ -41,7 +43,10 @@ export interface Journey {
 
 /** Opens it where the last worker stopped; what the run has of time begins to run out. */
 export function openJourney(
-  given: Pick<Journey, 'claim' | 'dialect' | 'provider' | 'health' | 'held' | 'writer' | 'routes' | 'prices'>,
+  given: Pick<
+    Journey,
+    'claim' | 'dialect' | 'provider' | 'health' | 'held' | 'writer' | 'routes' | 'prices' | 'caches'
+  >,
 ): Journey {
   const { claim, held } = given
   const { claimedAtMs, deadlineAtMs, progress } = claim

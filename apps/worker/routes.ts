@@ -25,6 +25,8 @@ export interface CallPolicy {
   retryDelayMs: number
   /** When to make a second call beside the first, if that has not answered; absent: never. */
   hedgeAfterMs: number | undefined
+  /** How long to wait for a key whose prompt cache is worth it. */
+  cacheWaitMs: number
 }
 
 /** What the configuration says of where runs may go. */
@@ -84,6 +86,7 @@ export function createRoutes(config: Config, { health, prices }: RouteSources): 
         retriesAfter: (code) => retriesAfter(code, policies),
         retryDelayMs: model?.retryDelayMs ?? modelDefaults.retryDelayMs ?? defaultRetryDelayMs,
         hedgeAfterMs: model?.hedge?.delayMs,
+        cacheWaitMs: model?.cacheAffinity.waitMs ?? 0,
       }
     },
 

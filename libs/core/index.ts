@@ -1,4 +1,5 @@
 export * from './add-missing-fields.ts'
+export type * from './cache-decision.ts'
 export * from './canonical-request.ts'
 export * from './closest.ts'
 export * from './cost.ts'

@@ -1,7 +1,7 @@
 export { anthropicMessages } from './anthropic-messages/anthropic-messages.ts'
 export { anthropicTokenCount, estimateAnthropicTokens } from './anthropic-messages/count/token-count.ts'
 export * from './dialect.ts'
-export { estimateUse } from './estimate-tokens.ts'
+export { estimateTokens, estimateUse } from './estimate-tokens.ts'
 export * from './registry.ts'
 export { readMetadata } from './request/metadata.ts'
 export { openaiChat } from './openai-chat/openai-chat.ts'

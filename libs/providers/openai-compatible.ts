@@ -8,6 +8,8 @@ import type { ProviderSpec } from './provider.ts'
 export const openaiCompatible: ProviderSpec = {
   type: 'openai-compatible',
   needsKey: false,
+  // What the servers that keep prompts have in common; who keeps none is soon known by its usage.
+  promptCache: { lifetimeMs: 5 * 60_000, minTokens: 1024 },
   native: openaiRoutes(
     'openai-chat',
     'openai-completions',

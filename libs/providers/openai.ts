@@ -10,6 +10,8 @@ export const openai: ProviderSpec = {
   pricesName: 'openai',
   defaultBaseUrl: 'https://api.openai.com/v1',
   needsKey: true,
+  // https://platform.openai.com/docs/guides/prompt-caching: five to ten minutes, up to an hour when little is asked.
+  promptCache: { lifetimeMs: 10 * 60_000, minTokens: 1024 },
   native: openaiRoutes(
     'openai-chat',
     'openai-responses',

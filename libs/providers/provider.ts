@@ -48,12 +48,22 @@ export interface ProviderSpec {
    * `retry-after` are added by the caller.
    */
   readError(status: number, body: string): GatewayError
+  /** What it keeps of prompts, as its vendor says; absent where it keeps nothing that the next request could use. */
+  readonly promptCache?: PromptCache
   /** What the headers of an answer say of the limits of the key that was used; names in lower case. */
   readonly readHeadroom?: (headers: Readonly<Record<string, string>>) => KeyHeadroom
   /** The translated lane; absent where the provider is reached by its native dialects alone. */
   readonly adapter?: ProviderAdapter
   /** Answers in place of HTTP: only the built-in simulator has one. */
   readonly builtIn?: BuiltInProvider
+}
+
+/** How a provider keeps the beginnings of prompts, each account its own. */
+export interface PromptCache {
+  /** After its last use. Where the vendor promises nothing, what is usual. */
+  readonly lifetimeMs: number
+  /** Shorter beginnings are not kept; of a vendor's models the most usual. */
+  readonly minTokens: number
 }
 
 /** The variables that a vendor's own SDK reads. */

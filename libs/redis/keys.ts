@@ -96,6 +96,10 @@ export const keys = {
   callers: 'mr:callers',
   /** Hash: the calls to each target that run in one process, as the board counts them. */
   callsOf: (process: string) => callsPrefix + process,
+  /** Hash: the places whose prompt caches hold the prefix or session of a digest, and how often each was used. */
+  affinity: (digest: string) => `mr:affinity:${digest}`,
+  /** String: what those digests are salted with. */
+  affinitySalt: 'mr:affinity-salt',
   /** String: a copy of a tenant's webhook endpoints, whose original is in the object store. */
   webhookEndpoints: (tenant: string) => `mr:webhook:endpoints:${tenant}`,
   /** String: who changes a tenant's webhook endpoints at the moment. */

@@ -1,3 +1,6 @@
+export * from './affinity/choose-place.ts'
+export * from './affinity/fingerprints.ts'
+export * from './affinity/known-places.ts'
 export * from './error-policy.ts'
 export type { AdmittedCall, CallResult, RefusedCall } from './health/admission.ts'
 export { defaultBreaker, type BreakerSettings, type FailureLimits, type TargetId } from './health/breaker.ts'

@@ -1,4 +1,4 @@
-import type { Cost, ErrorRecord, FinishReason, RunId, Usage } from '#libs/core'
+import type { CacheDecision, Cost, ErrorRecord, FinishReason, RunId, Usage } from '#libs/core'
 
 /** The priority class a run waits in. */
 export const lanes = ['interactive', 'standard', 'batch'] as const
@@ -33,6 +33,16 @@ export type RunState = 'accepted' | 'dispatched' | 'streaming' | 'ended' | 'pers
 /** How a run ended; `failed` and `cancelled` may have brought a part of the answer. */
 export type Outcome = 'completed' | 'failed' | 'cancelled'
 
+/** What the run of a cache-aware model remembers of how it was routed, so that the next ones can follow it. */
+export interface CacheRouting extends CacheDecision {
+  /** How often in a row the preferred cache had nothing although it should have. */
+  misses: number
+  /** By which later requests find the cache that this one fills, and their tokens. Digests tell nothing of a prompt. */
+  prefixes: readonly { digest: string; tokens: number }[]
+  /** The same for the conversation that the client named. */
+  session?: { digest: string; tokens: number } | undefined
+}
+
 /** What is fixed about a run when it is accepted. */
 export interface RunSpec {
   rid: RunId
@@ -55,6 +65,8 @@ export interface RunSpec {
   maxRunning?: number
   /** The provider's name for the model. */
   target: string
+  /** Of a cache-aware model: why this target, and which of its keys. */
+  routing?: CacheRouting
   stream: boolean
   includeUsage: boolean
   /** Whether the usage tells the cost. */

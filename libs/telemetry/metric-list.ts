@@ -140,6 +140,12 @@ export const metricList = {
     help: 'Requests sent to a provider, by the model asked for and its strategy.',
     labels: ['model', 'strategy', 'provider'],
   },
+  cacheAffinity: {
+    type: 'counter',
+    name: 'millrace_cache_affinity_total',
+    help: 'Answers of cache-aware models, by what came of the prompt cache that was preferred.',
+    labels: ['outcome'],
+  },
   keyRefused: {
     type: 'gauge',
     name: 'millrace_key_refused',

@@ -110,6 +110,13 @@ describe('a file', () => {
           aliases: [],
           hidden: false,
           routing: 'load-balance',
+          cacheAffinity: {
+            strongNanodollars: 1_000_000,
+            strongTokens: 4_000,
+            mildNanodollars: 10_000,
+            mildTokens: 500,
+            waitMs: 1_000,
+          },
           onWorkerLoss: 'fail',
           durability: 'redis',
           targets: [

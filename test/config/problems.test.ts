@@ -82,7 +82,7 @@ models: [ { name: any, routing: random, targets: [ { provider: mian, model: m, w
     [
       'an unknown key with none near it',
       'models: [ { name: a, targets: [ { provider: sim, model: m } ], zzzzzz: 1 } ]',
-      '1:64: models[0].zzzzzz: unknown key; known here: name, aliases, hidden, unavailable, routing, targets, on_disconnect, on_worker_loss, durability, hedge, timeouts, deadline_ms, retries, retry_delay_ms, fallbacks, cooldown, breaker',
+      '1:64: models[0].zzzzzz: unknown key; known here: name, aliases, hidden, unavailable, routing, targets, on_disconnect, on_worker_loss, durability, cache_affinity, hedge, timeouts, deadline_ms, retries, retry_delay_ms, fallbacks, cooldown, breaker',
     ],
     [
       'an address with a password in it',

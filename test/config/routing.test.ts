@@ -14,6 +14,7 @@ models:
     aliases: [ a, { name: old, hidden: true } ]
     hidden: true
     routing: lowest-cost
+    cache_affinity: { mild_tokens: 0, wait_ms: "50" }
     deadline_ms: 90000
     targets:
       - provider: sim
@@ -45,6 +46,7 @@ models:
     fallbacks: { default: ['b'] },
   })
   expect(models[0]).toMatchObject({
+    cacheAffinity: { mildTokens: 0, strongTokens: 4_000, waitMs: 50 },
     aliases: [
       { name: 'a', hidden: false },
       { name: 'old', hidden: true },

@@ -94,7 +94,7 @@ async function prepareLine({ deps, held, dialect, id, line }: LineJourney, rid: 
   const { json, body } = line
   const submission = { caller, dialect, endpoint, json, body, headers, requestId: `req_${id}` }
   const isResponse = dialect === openaiResponses
-  const prepared = isResponse ? await prepareResponse(deps, submission) : prepare(deps, submission)
+  const prepared = await (isResponse ? prepareResponse(deps, submission) : prepare(deps, submission))
   // The batch has an expiry of its own, and is told of as a whole.
   const { deadlineMs: _deadline, background: _background, ...spec } = prepared.spec
   return {

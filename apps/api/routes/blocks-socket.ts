@@ -137,7 +137,7 @@ async function create(session: BlocksSession, creating: Creating): Promise<RunEn
   const { deps, connection, endpoint, headers } = session
   const { caller, asking, text, requestId, open } = creating
   const field = findTopLevelFields(text, ['body'])?.at(-1)
-  const prepared = prepare(deps, {
+  const prepared = await prepare(deps, {
     caller,
     dialect: unifiedBlocks,
     endpoint,

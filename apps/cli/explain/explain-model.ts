@@ -10,6 +10,7 @@ import {
 } from '#libs/routing'
 import type { RestingKey } from '#libs/keys'
 import { typicalCost, type PriceList } from '#libs/prices'
+import { readPromptCaches, type PromptCache } from '#libs/providers'
 import { tellReason } from './tell-reason.ts'
 import type { WatchedTargets } from './watch-targets.ts'
 
@@ -20,6 +21,8 @@ export interface Explanation {
   servedBy: string | null
   matched: 'name' | 'alias' | 'wildcard' | 'provider/model'
   strategy: string
+  /** What a prompt cache must be expected to save for its key to be preferred; null for every other strategy. */
+  cacheAffinity: ModelConfig['cacheAffinity'] | null
   /** Why nothing is known of how the targets fare; null when it is. */
   blindness: string | null
   /** As a request that comes now would try them. */
@@ -44,6 +47,8 @@ export interface ExplainedTarget extends Omit<TargetView, 'untilMs' | 'latencyMs
   /** In US dollars, of a million tokens in and a million out. */
   pricePerMillion: number | null
   keys: ExplainedKey[]
+  /** What its provider keeps of prompts; null if nothing. */
+  promptCache: PromptCache | null
   breaker: BreakerSettings
 }
 
@@ -78,6 +83,7 @@ export function explainModel(
     })
   }
   const candidates = router.candidates(name)
+  const caches = readPromptCaches(providers)
   const served = models.find((model) => model.name === router.servedBy(name))
   const strategy = served?.routing ?? 'load-balance'
   const settingsOf = createBreakerSettings(models, modelDefaults)
@@ -86,6 +92,7 @@ export function explainModel(
     servedBy: served?.name ?? null,
     matched: howMatched(name, served),
     strategy,
+    cacheAffinity: served?.routing === 'cache-aware' ? served.cacheAffinity : null,
     blindness: problem ?? null,
     targets: candidates.map((target) => {
       const view = look(target)
@@ -101,6 +108,7 @@ export function explainModel(
         reason: tellReason({ strategy, target, view, price, weights }),
         pricePerMillion: price ?? null,
         keys: toKeys(target.provider, view),
+        promptCache: caches.get(target.provider) ?? null,
         breaker: settingsOf(target),
       }
     }),

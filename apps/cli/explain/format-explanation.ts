@@ -1,3 +1,4 @@
+import { toDollars } from '#libs/core'
 import type { ExplainedKey, ExplainedTarget, Explanation } from './explain-model.ts'
 
 /** For people. */
@@ -5,9 +6,16 @@ export function formatExplanation(explanation: Explanation): string {
   const { targets, blindness } = explanation
   return [
     toHead(explanation),
+    ...toAffinity(explanation),
     ...(blindness === null ? [] : [`How the targets fare is not known: ${blindness}`]),
     '',
-    ...targets.flatMap((target, index) => toLines(target, { place: index + 1, isBlind: blindness !== null })),
+    ...targets.flatMap((target, index) =>
+      toLines(target, {
+        place: index + 1,
+        isBlind: blindness !== null,
+        isCacheAware: explanation.cacheAffinity !== null,
+      }),
+    ),
     '',
     ...toTail(explanation),
   ].join('\n')
@@ -19,8 +27,26 @@ function toHead({ model, servedBy, matched, strategy }: Explanation): string {
   return `${model}${how} chooses among its targets by ${strategy}.`
 }
 
-function toLines(target: ExplainedTarget, { place, isBlind }: { place: number; isBlind: boolean }): string[] {
-  const { provider, model, order, reason, circuit, limits, keys, breaker } = target
+/** A prompt decides as well, and there is none here. */
+function toAffinity({ cacheAffinity }: Explanation): string[] {
+  if (cacheAffinity === null) return []
+  const { strongNanodollars, strongTokens, mildNanodollars, mildTokens, waitMs } = cacheAffinity
+  const worth = (nanodollars: number, tokens: number): string => {
+    return `$${toDollars(nanodollars)}, or ${tokens} tokens without a price`
+  }
+  return [
+    'A key whose prompt cache holds the beginning of a request goes first',
+    `   if it is free and saves ${worth(mildNanodollars, mildTokens)};`,
+    `   even if it must be waited for, up to ${waitMs} ms, if it saves ${worth(strongNanodollars, strongTokens)}.`,
+    'Requests with nothing in a cache are routed as follows.',
+  ]
+}
+
+function toLines(
+  target: ExplainedTarget,
+  { place, isBlind, isCacheAware }: { place: number; isBlind: boolean; isCacheAware: boolean },
+): string[] {
+  const { provider, model, order, reason, circuit, limits, keys, promptCache, breaker } = target
   const { inFlight, latencyMs, requestsThisMinute, tokensThisMinute } = target
   const latency = latencyMs === null ? 'latency unknown' : `first byte after ${Math.round(latencyMs)} ms`
   const load = `${inFlight} in flight, ${requestsThisMinute} requests and ${tokensThisMinute} tokens this minute`
@@ -28,12 +54,18 @@ function toLines(target: ExplainedTarget, { place, isBlind }: { place: number; i
     ...(isBlind ? [] : [`circuit ${circuit}; ${latency}; ${load}`]),
     ...(limits === null ? [] : [`limits: ${toPairs(limits)}`]),
     ...(keys.length === 0 ? [] : [`keys: ${keys.map(toKey).join(', ')}`]),
+    ...(isCacheAware ? [toCacheFacts(promptCache)] : []),
     breaker.openMs === 0 ? 'it never rests' : `rests ${breaker.openMs} ms at first when it fails too often`,
   ]
   return [
     `${place}. ${provider}/${model}${order === 1 ? '' : ` (order ${order})`}: ${reason}`,
     ...lines.map((line) => `   ${line}`),
   ]
+}
+
+function toCacheFacts(cache: ExplainedTarget['promptCache']): string {
+  if (cache === null) return 'its provider keeps nothing of prompts'
+  return `its prompt cache: from ${cache.minTokens} tokens on, for ${cache.lifetimeMs / 1000} s`
 }
 
 const whyKeysRest = {

@@ -13,6 +13,8 @@ export const anthropic: ProviderSpec = {
   pricesName: 'anthropic',
   defaultBaseUrl: 'https://api.anthropic.com',
   needsKey: true,
+  // https://platform.claude.com/docs/en/build-with-claude/prompt-caching: what the request marks, five minutes.
+  promptCache: { lifetimeMs: 5 * 60_000, minTokens: 1024 },
   environment: { key: 'ANTHROPIC_API_KEY', baseUrl: 'ANTHROPIC_BASE_URL' },
   native: {
     'anthropic-messages': () => '/v1/messages',

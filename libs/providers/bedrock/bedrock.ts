@@ -13,6 +13,8 @@ export const bedrock: ProviderSpec = {
   pricesName: 'aws',
   defaultBaseUrl: 'https://bedrock-runtime.{region}.amazonaws.com',
   needsKey: false,
+  // https://docs.aws.amazon.com/bedrock/latest/userguide/prompt-caching.html
+  promptCache: { lifetimeMs: 5 * 60_000, minTokens: 1024 },
   keyForms: 'of Bedrock, `id:secret` or `id:secret:token` of AWS, or none for what the AWS SDK finds',
   environment: { key: 'AWS_BEARER_TOKEN_BEDROCK' },
   options: {

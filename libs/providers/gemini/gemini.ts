@@ -9,6 +9,8 @@ export const gemini: ProviderSpec = {
   pricesName: 'google',
   defaultBaseUrl: 'https://generativelanguage.googleapis.com/v1beta',
   needsKey: true,
+  // https://ai.google.dev/gemini-api/docs/caching has the sizes; how long, it does not tell.
+  promptCache: { lifetimeMs: 10 * 60_000, minTokens: 2048 },
   environment: { key: 'GEMINI_API_KEY' },
   native: {
     gemini: ({ model, stream }) =>

@@ -18,11 +18,14 @@ export interface AnswerPlan {
   finish: 'stop' | 'length' | 'tool_calls'
   inputTokens: number
   outputTokens: number
+  /** Of the input; 0 if nobody says. */
+  cachedTokens?: number
   /** 32 hex digits of the SHA-256 of everything that was said so far. */
   promptHash: string
 }
 
-const charactersPerToken = 4
+/** In a prompt. */
+export const charactersPerToken = 4
 
 /** Decides what to say: a tool call where tools wait to be called, JSON where it is asked for, otherwise lorem ipsum. */
 export function planAnswer(request: PlanRequest, settings: Pick<SimulatorSettings, 'tokens'>): AnswerPlan {
@@ -67,8 +70,13 @@ function jsonWords(value: unknown): string[] {
   return JSON.stringify(value).match(/.{1,4}/gsu) ?? []
 }
 
-function promptText({ system, messages }: PlanRequest): string {
-  return [...system.map(({ text }) => `system: ${text}`), ...messages.map(messageText)].join('\n')
+function promptText(request: PlanRequest): string {
+  return promptPieces(request).join('\n')
+}
+
+/** What was said so far, message by message. */
+export function promptPieces({ system, messages }: PlanRequest): string[] {
+  return [...system.map(({ text }) => `system: ${text}`), ...messages.map(messageText)]
 }
 
 function messageText(message: Message): string {

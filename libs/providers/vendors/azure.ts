@@ -15,6 +15,8 @@ export const azure: ProviderSpec = {
   type: 'azure',
   pricesName: 'azure',
   needsKey: true,
+  // https://learn.microsoft.com/azure/ai-foundry/openai/how-to/prompt-caching
+  promptCache: { lifetimeMs: 10 * 60_000, minTokens: 1024 },
   environment: {
     key: 'AZURE_OPENAI_API_KEY',
     baseUrl: 'AZURE_OPENAI_ENDPOINT',

@@ -12,6 +12,8 @@ export const deepseek: ProviderSpec = {
   pricesName: 'deepseek',
   defaultBaseUrl: 'https://api.deepseek.com',
   needsKey: true,
+  // https://api-docs.deepseek.com/guides/kv_cache: on disks, for hours to days.
+  promptCache: { lifetimeMs: 2 * 3_600_000, minTokens: 64 },
   environment: { key: 'DEEPSEEK_API_KEY' },
   native: openaiRoutes('openai-chat'),
 }

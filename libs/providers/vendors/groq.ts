@@ -9,6 +9,8 @@ export const groq: ProviderSpec = {
   pricesName: 'groq',
   defaultBaseUrl: 'https://api.groq.com/openai/v1',
   needsKey: true,
+  // https://console.groq.com/docs/prompt-caching
+  promptCache: { lifetimeMs: 2 * 3_600_000, minTokens: 128 },
   environment: { key: 'GROQ_API_KEY' },
   native: openaiRoutes('openai-chat', 'openai-speech', 'openai-transcriptions', 'openai-translations'),
 }

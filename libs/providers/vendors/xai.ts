@@ -10,6 +10,8 @@ export const xai: ProviderSpec = {
   pricesName: 'x-ai',
   defaultBaseUrl: 'https://api.x.ai/v1',
   needsKey: true,
+  // https://docs.x.ai/developers/advanced-api-usage/prompt-caching: in blocks, for as long as there is room.
+  promptCache: { lifetimeMs: 10 * 60_000, minTokens: 128 },
   environment: { key: 'XAI_API_KEY' },
   native: openaiRoutes('openai-chat', 'openai-images'),
   readError: readXaiError,

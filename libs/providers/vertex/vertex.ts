@@ -20,6 +20,8 @@ export const vertex: ProviderSpec = {
     host: hosts.get(location) ?? `${location}-aiplatform.googleapis.com`,
   }),
   needsKey: false,
+  // As Gemini and Claude elsewhere.
+  promptCache: { lifetimeMs: 5 * 60_000, minTokens: 2048 },
   keyForms:
     'a service account as JSON, the path of its file, or an access token; none for what Google’s SDK finds',
   checkKey: checkVertexKey,

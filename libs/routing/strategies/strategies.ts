@@ -19,7 +19,7 @@ const strategies: Readonly<Record<string, Strategy>> = {
   'lowest-latency': lowestLatency,
   'lowest-cost': lowestCost,
   'usage-based': usageBased,
-  // Of the caches that providers hold nothing is known here.
+  // Where nothing is known of the prompt in any cache.
   'cache-aware': leastBusy,
 }
 
