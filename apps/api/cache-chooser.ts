@@ -15,6 +15,7 @@ import {
   type Target,
 } from '#libs/routing'
 import type { CacheRouting } from '#libs/runs'
+import { inTime } from './in-time.ts'
 
 /** A request for a cache-aware model. */
 export interface CacheAsking extends Fingerprinted {
@@ -63,7 +64,7 @@ export async function openCacheChooser(
         ...known.map(({ digest }) => digest),
         ...(prints.session ? [prints.session.digest] : []),
       ]
-      const found = await places.find(digests).catch((error: unknown) => {
+      const found = await inTime(places.find(digests)).catch((error: unknown) => {
         onError(error)
         return new Map<string, never>()
       })

@@ -27,6 +27,7 @@ models:
       - { provider: up, model: large, limits: { requests_per_minute: 9 } }
       - { provider: sim, model: lorem }
   - { name: cheap, routing: lowest-cost, targets: [ { provider: sim, model: lorem, prices: { input_per_million: 1, output_per_million: 2 } }, { provider: up, model: small } ] }
+  - { name: chat, routing: cache-aware, cache_affinity: { wait_ms: 200 }, targets: [ { provider: up, model: large } ] }
   - { name: "gpt-*", targets: [ { provider: up, model: "gpt-*" } ] }
 `
 
@@ -49,6 +50,12 @@ test('a model is explained from its configuration where there is no Redis', asyn
   expect(out).toContain('1. sim/lorem: a million tokens in and out cost $3')
   expect(out).toContain('2. up/small: its price is unknown')
   expect(out).toContain('Fallbacks: default: cheap\nDeadline: 9000 ms')
+})
+
+test('what a prompt cache must save is told, and what providers keep', async () => {
+  const { out } = await explain('chat')
+  expect(out).toContain('waited for, up to 200 ms, if it saves $0.001, or 4000 tokens without a price')
+  expect(out).toContain('its prompt cache: from 1024 tokens on, for 300 s')
 })
 
 test('the names that lead to a model are told', async () => {
