@@ -2,6 +2,7 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 
 import { measure, type Measurement } from './measure.ts'
+import { measureCaches } from './measure-caches.ts'
 import { parseOptions, usage, type BenchOptions } from './options.ts'
 import { openFilesLimit } from './proc.ts'
 import { cacheDirectory, killEverything } from './processes.ts'
@@ -16,6 +17,7 @@ const options = readOptions()
 const scenarios = toScenarios(options.scenarios, options.seconds)
 checkOpenFiles(scenarios)
 const report = await run(scenarios, options)
+if (options.scenarios.includes('cache')) await addCaches(report)
 const file = options.jsonFile ?? join(cacheDirectory, `${report.date.replaceAll(':', '-')}.json`)
 mkdirSync(dirname(file), { recursive: true })
 writeFileSync(file, `${JSON.stringify(report, null, 2)}\n`)
@@ -75,6 +77,17 @@ async function run(planned: Scenario[], { targets }: BenchOptions): Promise<Repo
     node: process.version,
     measurements,
     errors,
+  }
+}
+
+async function addCaches(report: Report): Promise<void> {
+  console.error('cache, millrace …')
+  try {
+    report.caches = await measureCaches()
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error)
+    report.errors.push({ scenario: 'cache', target: 'millrace', message })
+    console.error(`  failed: ${message}`)
   }
 }
 

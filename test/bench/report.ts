@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { cpus, totalmem } from 'node:os'
 
 import type { Measurement } from './measure.ts'
+import type { CacheMeasurement } from './measure-caches.ts'
 import { choices, lanes } from './scenarios.ts'
 
 export interface Report {
@@ -11,6 +12,7 @@ export interface Report {
   machine: string
   node: string
   measurements: Measurement[]
+  caches?: CacheMeasurement[]
   /** What could not be measured, and why. */
   errors: { scenario: string; target: string; message: string }[]
 }
@@ -44,6 +46,7 @@ export function toMarkdown(report: Report): string {
     section('Resident memory at the plateau, MB', memoryTable(streams)),
     section('What translation costs', laneTable(streams)),
     section('What a choice costs', choiceTable(json)),
+    section('What prompt caches are good for', cacheTable(report.caches ?? [])),
     section('Compared with Portkey', ratioTable([...throughput, ...streams])),
     section(
       'Failed',
@@ -178,6 +181,34 @@ function choiceTable(rows: Measurement[]): string[] {
       [choices.five, round(five)],
       ['five ÷ none (at most 1.05)', (five / none).toFixed(2)],
     ],
+  )
+}
+
+/** One key alone finds all that can be found. */
+function cacheTable(rows: CacheMeasurement[]): string[] {
+  const [alone] = rows
+  const percent = (part: number, whole: number) => `${((100 * part) / whole).toFixed(1)} %`
+  return table(
+    [
+      'routing',
+      'keys',
+      'requests',
+      'with a hit',
+      'tokens cached',
+      'hits of one key’s',
+      'tokens',
+      'busiest key',
+    ],
+    rows.map((row) => [
+      row.routing,
+      String(row.keys),
+      String(row.requests),
+      percent(row.hits, row.requests),
+      percent(row.cachedTokens, row.inputTokens),
+      percent(row.hits, alone?.hits ?? 0),
+      percent(row.cachedTokens, alone?.cachedTokens ?? 0),
+      percent(row.busiest, 1),
+    ]),
   )
 }
 

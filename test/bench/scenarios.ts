@@ -22,6 +22,7 @@ export const scenarioNames = [
   'streams10000',
   'translated',
   'routing',
+  'cache',
 ] as const
 export type ScenarioName = (typeof scenarioNames)[number]
 
@@ -45,7 +46,7 @@ export const fiveTargets = [
 ].map((knobs) => `lorem?${knobs}`)
 export const choosingModel = 'house'
 
-/** `json` stands for two, at 64 and at 256 connections, and `translated` for each of the two lanes. */
+/** `cache` measures no load and is none of these; `json` stands for two, at 64 and at 256 connections, and `translated` for each of the two lanes. */
 export function toScenarios(names: readonly ScenarioName[], seconds: number): Scenario[] {
   return names.flatMap((name): Scenario[] => {
     switch (name) {
@@ -69,6 +70,8 @@ export function toScenarios(names: readonly ScenarioName[], seconds: number): Sc
           { name: choices.none, kind: 'json', connections: 64, seconds, model: `bench/${modelOfJson}` },
           { name: choices.five, kind: 'json', connections: 64, seconds, model: choosingModel },
         ])
+      case 'cache':
+        return []
       case 'translated': {
         const shape = { streams: 200, gapMs: 20, rampMs: 1000 }
         return [

@@ -8,11 +8,20 @@ import { choosingModel, fiveTargets } from '../scenarios.ts'
 import { adoptProcess, findFreePort, startProcess } from '../processes.ts'
 import type { Gateway } from './start-target.ts'
 
-/** The gateway as production runs it: an API, a worker and a Redis, and with the archive on. */
-export async function startMillrace(
+const apps = join(import.meta.dirname, '../../../apps')
+
+export const simulatorProgram = join(apps, 'simulator/main.ts')
+
+/** In front of the simulator. */
+export function startMillrace(
   simulator: { baseUrl: string; models: string[]; streams: number },
   cleanup: AsyncDisposableStack,
 ): Promise<Gateway> {
+  return startTiers(toConfig(simulator), cleanup)
+}
+
+/** The gateway as production runs it: an API, a worker and a Redis, and with the archive on. */
+export async function startTiers(config: object, cleanup: AsyncDisposableStack): Promise<Gateway> {
   const directory = mkdtempSync(join(tmpdir(), 'millrace-bench-'))
   cleanup.defer(() => rmSync(directory, { recursive: true, force: true }))
   const redis = await startPrivateRedis({ directory: join(directory, 'redis') })
@@ -21,9 +30,10 @@ export async function startMillrace(
   cleanup.defer(adoptProcess(redis.pid))
 
   const configFile = join(directory, 'millrace.yaml')
-  writeFileSync(configFile, toConfig(join(directory, 'archive'), simulator))
+  const storage = { driver: 'directory', path: join(directory, 'archive') }
+  writeFileSync(configFile, JSON.stringify({ storage, ...config }))
   function start(app: 'api' | 'worker', ...args: string[]) {
-    const program = join(import.meta.dirname, '../../../apps', app, 'main.ts')
+    const program = join(apps, app, 'main.ts')
     const started = startProcess(app, process.execPath, [program, '--config', configFile, ...args], {
       NODE_ENV: 'production',
       REDIS_URL: redis.url,
@@ -43,12 +53,16 @@ export async function startMillrace(
 }
 
 /** The default concurrency for whole answers; for streams, which last, as much as there are of them and some more. */
-function toConfig(
-  archive: string,
-  { baseUrl, models, streams }: { baseUrl: string; models: string[]; streams: number },
-): string {
-  return JSON.stringify({
-    storage: { driver: 'directory', path: archive },
+function toConfig({
+  baseUrl,
+  models,
+  streams,
+}: {
+  baseUrl: string
+  models: string[]
+  streams: number
+}): object {
+  return {
     providers: {
       bench: {
         type: 'openai-compatible',
@@ -59,7 +73,7 @@ function toConfig(
       },
     },
     models: models.filter((model) => !model.includes('/')).map(toModel),
-  })
+  }
 }
 
 function toModel(name: string): object {

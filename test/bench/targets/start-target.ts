@@ -1,6 +1,4 @@
-import { join } from 'node:path'
-
-import { startMillrace } from './millrace.ts'
+import { simulatorProgram, startMillrace } from './millrace.ts'
 import { startPortkey } from './portkey.ts'
 import { findFreePort, startProcess, waitUntilAnswers } from '../processes.ts'
 
@@ -51,8 +49,7 @@ const gateways: Record<TargetName, StartGateway> = {
 export async function startTarget(name: TargetName, models: string[], streams: number): Promise<Target> {
   await using cleanup = new AsyncDisposableStack()
   const port = await findFreePort()
-  const program = join(import.meta.dirname, '../../../apps/simulator/main.ts')
-  const simulator = startProcess('simulator', process.execPath, [program, '--port', String(port)])
+  const simulator = startProcess('simulator', process.execPath, [simulatorProgram, '--port', String(port)])
   cleanup.defer(() => simulator.stop())
   const simulatorBaseUrl = `http://127.0.0.1:${port}/v1`
   const gateway = await gateways[name]({ baseUrl: simulatorBaseUrl, models, streams }, cleanup)
