@@ -1,4 +1,4 @@
-import { createHash, type Hash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import type { CanonicalRequest } from '#libs/core'
 
 /** The beginning of a prompt, up to the end of one of its messages. */
@@ -30,7 +30,8 @@ export interface Fingerprinted {
 
 /** A request follows the last one of its conversation by a few messages, unless an agent made many in between. */
 const lastMessages = 16
-const digestBytes = 12
+/** Of six bits. */
+const digestCharacters = 16
 
 /** `salt` is the same in all processes; `estimateTokens` weighs a piece of a prompt. */
 export function createFingerprinter({
@@ -40,9 +41,7 @@ export function createFingerprinter({
   salt: string
   estimateTokens: (piece: unknown) => number
 }): (taken: Fingerprinted) => Fingerprints {
-  const begin = (tenant: string, kind: string): Hash => {
-    return createHash('sha256').update(JSON.stringify([salt, tenant, kind]))
-  }
+  const begin = (tenant: string, kind: string): string => follow('', [salt, tenant, kind])
 
   return ({ tenant, prompt, session }) => {
     const { known, kept } =
@@ -55,24 +54,25 @@ export function createFingerprinter({
   }
 
   function toPrefix(session: string, tenant: string, tokens: number): Prefix {
-    return { digest: digestOf(begin(tenant, 'session').update(session)), tokens }
+    return { digest: toDigest(follow(begin(tenant, 'session'), session)), tokens }
   }
 
   function readPrefixes(
-    running: Hash,
+    start: string,
     { system, tools, responseFormat, messages }: NonNullable<Fingerprinted['prompt']>,
   ): Pick<Fingerprints, 'known' | 'kept'> {
     const head = [withoutMarkers(tools), withoutMarkers(system), responseFormat]
     const turns = messages.map((message) => ({ ...message, content: withoutMarkers(message.content) }))
     const known: Prefix[] = []
     const kept: Prefix[] = []
+    let running = start
     let tokens = 0
     for (const [length, piece] of [head, ...turns].entries()) {
-      running.update('\n').update(JSON.stringify(piece))
+      running = follow(running, piece)
       tokens += estimateTokens(piece)
       const isKept = length === turns.length || isPowerOfTwo(length)
       if (!isKept && length < turns.length - lastMessages) continue
-      const prefix = { digest: digestOf(running.copy()), tokens: Math.ceil(tokens) }
+      const prefix = { digest: toDigest(running), tokens: Math.ceil(tokens) }
       known.unshift(prefix)
       if (isKept) kept.unshift(prefix)
     }
@@ -90,6 +90,11 @@ function isPowerOfTwo(value: number): boolean {
   return (value & (value - 1)) === 0
 }
 
-function digestOf(hash: Hash): string {
-  return hash.digest().subarray(0, digestBytes).toString('base64url')
+/** Each piece is hashed with all that came before it, and only once. */
+function follow(before: string, piece: unknown): string {
+  return hash('sha256', before + JSON.stringify(piece), 'base64url')
+}
+
+function toDigest(text: string): string {
+  return text.slice(0, digestCharacters)
 }
