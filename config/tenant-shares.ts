@@ -5,6 +5,8 @@ export interface ResolvedShare {
   weight: number
   maxWaiting: number
   maxRunning?: number | undefined
+  /** Whether no key belongs to another. */
+  isAlone: boolean
 }
 
 /** Tells the part that a tenant has of the provider's queue; nobody has any of one that is not configured. */
@@ -24,7 +26,7 @@ export function createShareOf(
     const { weight, maxWaiting, maxRunning } = named.get(tenant) ?? config.tenantDefaults
     const bufferSize = buffers.get(provider) ?? 0
     const most = isShared ? Math.max(1, Math.floor(bufferSize / 2)) : bufferSize
-    return { weight, maxWaiting: maxWaiting ?? most, maxRunning }
+    return { weight, maxWaiting: maxWaiting ?? most, maxRunning, isAlone: !isShared }
   }
 }
 

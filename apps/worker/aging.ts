@@ -19,7 +19,8 @@ export async function promoteAged({ store, providers, queues, agingMs, metrics }
     for (const lane of agingLanes) {
       const first = await queue.first(lanePriority[lane], lanePriorities, mostLookedAt)
       const promoted = await store.promote(provider, first, { waitedMs: agingMs[lane], places })
-      await Promise.all(promoted.map((rid) => queue.setPriority(rid, 0)))
+      // The first one goes before those that went before all others a moment ago.
+      for (const rid of promoted.toReversed()) await queue.overtake(rid)
       if (promoted.length > 0) metrics.promotions({ provider, lane }).inc(promoted.length)
     }
   }

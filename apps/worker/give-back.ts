@@ -17,13 +17,13 @@ export async function giveBack(
 ): Promise<JobResult | 'cancel'> {
   const spec = withTarget(claim.spec, candidate)
   const { rid, tenant } = spec
-  const { weight } = deps.shareOf(tenant, spec.provider)
+  const share = deps.shareOf(tenant, spec.provider)
   const onError = (error: unknown): void =>
     deps.logger.warn({ err: error, rid }, 'giving a run back failed, will be repeated')
   for (;;) {
     const { epoch } = claim
     const given = await insist(
-      () => deps.store.requeue({ rid, epoch, spec, progress, delayMs, weight }),
+      () => deps.store.requeue({ rid, epoch, spec, progress, delayMs, share }),
       onError,
     )
     if (given === 'cancel') return 'cancel'

@@ -54,6 +54,9 @@ export function createBullmqQueue(provider: string, redis: Redis): JobQueue {
     async setPriority(rid, priority) {
       await ifThere(queue.getBackend().changePriority(rid, priority))
     },
+    async overtake(rid) {
+      await ifThere(queue.getBackend().changePriority(rid, 0, true))
+    },
     async position(rid) {
       const [rank, urgent, place] = await Promise.all([
         redis.zrank(queue.toKey('prioritized'), rid),

@@ -9,6 +9,8 @@ export interface JobQueue {
   add(rid: RunId, priority: number, delayMs?: number): Promise<void>
   /** Moves the job, if there is one, behind those that have this priority. */
   setPriority(rid: RunId, priority: number): Promise<void>
+  /** Puts the job, if there is one, before all others. */
+  overtake(rid: RunId): Promise<void>
   /** How many jobs come before this one; `undefined` if it is delayed, or does not wait. */
   position(rid: RunId): Promise<number | undefined>
   /** The first jobs that wait with one of so many priorities, in the order of their turn. */

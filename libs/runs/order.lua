@@ -14,14 +14,27 @@
 local ticksInRound = 1000000
 local roundsInLane = 699050
 
-local function readOrder(order, tenant)
+-- `waiting`, if it is known, is how many wait at the provider: when nobody does, what is left of an order was lost.
+local function readOrder(order, tenant, waiting)
   local held = redis.call('HMGET', order, ':served', ':waiting', tenant, tenant .. ':waiting')
+  if waiting == 0 and held[2] then
+    redis.call('DEL', order)
+    held = {}
+  end
   return {
     served = tonumber(held[1]) or 0,
     waiting = tonumber(held[2]) or 0,
     next = tonumber(held[3]) or 0,
     own = tonumber(held[4]) or 0,
   }
+end
+
+local function countWaiting(queue, tenant)
+  local count = 0
+  for _, lane in ipairs({ 'interactive', 'standard', 'batch' }) do
+    count = count + (redis.call('HGET', queue .. ':order:' .. lane, tenant .. ':waiting') or 0)
+  end
+  return count
 end
 
 -- `held` is what was read of the order. The run gets its tag.

@@ -1,7 +1,7 @@
 import type { RunId } from '#libs/core'
 import { defineScript, keys, runPrefix, type Redis } from '#libs/redis'
-import { lanePriority, lanes } from './run.ts'
-import type { RunOrder } from './run-store.ts'
+import { lanePriority } from './run.ts'
+import type { RunOrder, TenantShare } from './run-store.ts'
 
 /**
  * The delay for the job of a parked run. It is ended when a run of the same tenant has, so its own end matters only
@@ -12,9 +12,9 @@ export const parkedJobMs = 60_000
 /** As in `order.lua`. */
 const ticksInRound = 1_000_000
 
-/** What a run of a tenant with this weight costs; rounded up, so that no round has more of them than the weight says. */
-export function toCost(weight: number): number {
-  return Math.ceil(ticksInRound / weight)
+/** What a run of such a tenant costs; empty if it need be in no order. Rounded up, so that no round has more of them than the weight says. */
+export function toCost({ weight, isAlone }: TenantShare): number | '' {
+  return isAlone === true ? '' : Math.ceil(ticksInRound / weight)
 }
 
 /** The part of the store that knows whose turn it is. */
@@ -22,7 +22,7 @@ export function createRunOrder(redis: Redis): RunOrder {
   const script = (file: string) => defineScript(redis, new URL(file, import.meta.url))
   const unpark = script('unpark-4.lua')
   const promote = script('promote-2.lua')
-  const census = script('census-3.lua')
+  const census = script('census-0.lua')
   return {
     async priority({ rid, lane }) {
       const known = await redis.hget(keys.run(rid), 'priority')
@@ -43,8 +43,7 @@ export function createRunOrder(redis: Redis): RunOrder {
       return (await promote(sets, [waitedMs, places, runPrefix, ...rids])) as RunId[]
     },
     async census(provider, tenants) {
-      const orders = lanes.map((lane) => keys.order(provider, lane))
-      return (await census(orders, tenants)) as number[]
+      return (await census([], [keys.queue(provider), ...tenants])) as number[]
     },
   }
 }

@@ -14,7 +14,15 @@ import {
 import { createRunOrder, toCost } from './redis-run-order.ts'
 import { createRunQueries } from './redis-run-queries.ts'
 import { lanePriority, type Progress, type RunSpec, type RunState } from './run.ts'
-import type { Acceptance, AcceptResult, ClaimResult, Ending, Requeueing, RunStore } from './run-store.ts'
+import type {
+  Acceptance,
+  AcceptResult,
+  ClaimResult,
+  Ending,
+  Requeueing,
+  RunStore,
+  TenantShare,
+} from './run-store.ts'
 
 /** A worker says every few seconds that it lives; after so long a silence it is taken for dead. */
 export const silentWorkerMs = 12_000
@@ -22,6 +30,8 @@ export const silentWorkerMs = 12_000
 const silentFleetMs = 8_000
 const listedRuns = 100_000
 const mostDeadLetters = 10_000
+/** One tenant among others, with no limits of its own. */
+const asAnybody: TenantShare = { weight: 1 }
 const idempotencyLifetimeMs = 24 * 60 * 60 * 1000
 
 /**
@@ -147,12 +157,12 @@ function restoreArguments(claimed: Extract<ClaimResult, { status: 'run' }>): [st
 }
 
 function requeueArguments(requeueing: Requeueing): [string[], ScriptArgument[]] {
-  const { rid, epoch, spec, progress, delayMs, weight = 1 } = requeueing
+  const { rid, epoch, spec, progress, delayMs, share = asAnybody } = requeueing
   const { provider, lane } = spec
   const told = [rid, epoch, JSON.stringify(spec), JSON.stringify(progress), provider]
   return [
     [keys.run(rid), keys.waiting(provider), keys.running, keys.deadlines],
-    [...told, Math.ceil(delayMs), queuePrefix, lane, lanePriority[lane], toCost(weight)],
+    [...told, Math.ceil(delayMs), queuePrefix, lane, lanePriority[lane], toCost(share)],
   ]
 }
 
@@ -174,14 +184,14 @@ function acceptKeys({ spec, idempotency }: Acceptance): string[] {
 }
 
 function acceptArguments(acceptance: Acceptance): ScriptArgument[] {
-  const { spec, body, homeChannel, bufferSize, idempotency, fewWaiting = 0, share } = acceptance
+  const { spec, body, homeChannel, bufferSize, idempotency, fewWaiting = 0, share = asAnybody } = acceptance
   const { rid, tenant, provider, lane } = spec
   const run = [rid, tenant, JSON.stringify(spec), body, homeChannel, provider]
   const key = [idempotency?.bodyDigest ?? '', idempotencyLifetimeMs]
   const listed = [listedRuns, listing(spec)]
   const times = [runIdTimeMs(rid), spec.deadlineMs ?? '']
-  const place = [keys.queue(provider), lane, lanePriority[lane], fewWaiting, toCost(share?.weight ?? 1)]
-  const limits = [share?.maxWaiting ?? bufferSize, spec.maxRunning ?? '']
+  const place = [keys.queue(provider), lane, lanePriority[lane], fewWaiting, toCost(share)]
+  const limits = [share.maxWaiting ?? bufferSize, spec.maxRunning ?? '']
   return [...run, bufferSize, ...listed, ...key, ...times, ...place, ...limits]
 }
 

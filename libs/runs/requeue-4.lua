@@ -2,7 +2,7 @@
 -- tried so far goes along. Sent twice, the second finds it there and changes nothing.
 -- KEYS 1 run, 2 waiting of the provider it goes to, 3 running, 4 deadlines
 -- ARGV 1 rid, 2 epoch, 3 spec, 4 progress, 5 provider it goes to, 6 milliseconds until somebody shall come for it,
---      7 what the keys of queues begin with, 8 lane, 9 the lane's first priority, 10 what the run costs
+--      7 what the keys of queues begin with, 8 lane, 9 the lane's first priority, 10 what the run costs, or ''
 -- Reply: 'requeued' | 'cancel' (it shall stop, and its holder keeps it to say so) | 'fenced' (it is not the
 --        caller's any more, or has frames) | 'missing' (Redis has lost the run, or its claim)
 -- @include order.lua
@@ -28,10 +28,12 @@ local order = ARGV[7] .. ARGV[5] .. ':order:' .. ARGV[8]
 local place = { tenant = run[5], tag = run[6], cost = tonumber(ARGV[10]) }
 if provider == ARGV[5] then
   comeBack(KEYS[1], order, place, ARGV[9])
-else
+elseif place.cost then
   joinOrder(order, readOrder(order, place.tenant), place)
   redis.call('HSET', KEYS[1], 'lane', ARGV[8], 'tag', place.tag, 'cost', place.cost, 'priority',
     toPriority(tonumber(ARGV[9]), place.tag))
+else
+  redis.call('HDEL', KEYS[1], 'tag', 'priority')
 end
 if run[4] then redis.call('ZADD', KEYS[4], run[4], ARGV[1]) end
 return 'requeued'

@@ -24,6 +24,8 @@ export interface TenantShare {
   weight: number
   /** Runs that may wait for their turn. */
   maxWaiting?: number | undefined
+  /** There is no other tenant, and so nothing to be fair about. */
+  isAlone?: boolean
 }
 
 /** Only after `accepted` was anything written. */
@@ -76,8 +78,8 @@ export interface Requeueing {
   progress: Progress
   /** How long nobody need come for it. */
   delayMs: number
-  /** Its tenant's; default 1. */
-  weight?: number
+  /** As when it was accepted. */
+  share?: TenantShare
 }
 
 /** What the last step of a run writes, all or nothing. */

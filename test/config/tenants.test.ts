@@ -17,8 +17,8 @@ general: { aging_ms: { batch: 5000 } }
   expect(config.tenants).toEqual([{ name: 'team-a', weight: 3, maxWaiting: 6, maxRunning: 4 }])
   expect(config.general.agingMs).toEqual({ standard: 60_000, batch: 5000 })
   const shareOf = createShareOf(config)
-  expect(shareOf('team-a', 'narrow')).toEqual({ weight: 3, maxWaiting: 6, maxRunning: 4 })
-  expect(shareOf('team-b', 'narrow')).toEqual({ weight: 1, maxWaiting: 4, maxRunning: 4 })
+  expect(shareOf('team-a', 'narrow')).toEqual({ weight: 3, maxWaiting: 6, maxRunning: 4, isAlone: false })
+  expect(shareOf('team-b', 'narrow')).toMatchObject({ weight: 1, maxWaiting: 4, maxRunning: 4 })
 })
 
 test('one of several tenants may fill half of a buffer, and one that is alone all of it', () => {
@@ -27,7 +27,7 @@ test('one of several tenants may fill half of a buffer, and one that is alone al
   expect(several('team-a', 'tiny').maxWaiting).toBe(1)
 
   const nobody = createShareOf(mustLoad(providers))
-  expect(nobody('default', 'narrow')).toEqual({ weight: 1, maxWaiting: 9 })
+  expect(nobody('default', 'narrow')).toMatchObject({ weight: 1, maxWaiting: 9, isAlone: true })
   const one = createShareOf(mustLoad(`keys: [ { key: 0123456789abcdef, tenant: team-a } ]\n${providers}`))
   expect(one('team-a', 'narrow').maxWaiting).toBe(9)
 })

@@ -68,6 +68,17 @@ test('a job gets another priority while it waits, and no harm is done where ther
   expect(await take(3)).toEqual(['c', 'a', 'b'])
 })
 
+test('a job overtakes those of priority 0 too', async () => {
+  for (const [rid, priority] of Object.entries({ a: 0, b: 0, c: 700_000, d: 5 }))
+    await queue.add(rid, priority)
+
+  await queue.overtake('c')
+  await queue.overtake('nobody')
+
+  expect(await queue.position('a')).toBe(1)
+  expect(await take(4)).toEqual(['c', 'a', 'b', 'd'])
+})
+
 test('a delayed job has no turn until its delay is ended', async () => {
   await queue.add('a', 5, 60_000)
   await queue.add('b', 5)

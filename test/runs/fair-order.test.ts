@@ -128,6 +128,18 @@ test('while few wait, interactive runs have priority 0, and nobody overtakes tho
   expect(queue.priorityOf(await queue.accept({ ...noisy, lane: 'batch' }, calm))).toBe(lanePriority.batch)
 })
 
+test('a tenant that is alone is in no order, and its lanes stand one behind the other all the same', async () => {
+  const alone = { share: { weight: 1, isAlone: true, maxWaiting: 4 } }
+  const lanes = ['batch', 'standard', 'interactive', 'standard'] as const
+  const specs: RunSpec[] = []
+  for (const lane of lanes) specs.push(await queue.accept({ ...noisy, lane }, alone))
+
+  expect(await traces()).toEqual([])
+  await expect(queue.accept(noisy, alone)).rejects.toThrow('tenant_queue_full')
+  expect(await store.priority(specs[0]!)).toBe(lanePriority.batch)
+  expect(rids(await queue.serve(4))).toEqual([2, 1, 3, 0].map((index) => specs[index]!.rid))
+})
+
 test('when nothing of a lane waits any more, nothing is remembered of its order', async () => {
   await queue.flood(5, noisy)
   await queue.serve(5)
