@@ -162,11 +162,6 @@ async function acceptPlaced(deps: ApiDeps, prepared: Prepared, homeChannel: stri
   }
 }
 
-/**
- * Few wait, and it does not matter in which order, as long as all of them will have begun after an eighth of the time
- * that a run takes: so soon, at the mean, an eighth of the provider's places are free. Those few do not count towards
- * the tenant's limit, which is right to a hundredth all the same.
- */
 async function writeDown(deps: ApiDeps, { spec, json, idempotency }: Prepared, homeChannel: string) {
   const provider = deps.config.providers.find(({ name }) => name === spec.provider)
   const { bufferSize = 0, concurrency = 0 } = provider ?? {}
@@ -178,7 +173,7 @@ async function writeDown(deps: ApiDeps, { spec, json, idempotency }: Prepared, h
         body: json,
         homeChannel,
         bufferSize: roomFor(spec, bufferSize),
-        fewWaiting: Math.floor(Math.min(concurrency / 8, share.maxWaiting / 100)),
+        fewWaiting: countFew(concurrency, share.maxWaiting),
         share,
         ...(idempotency !== undefined && { idempotency }),
       }),
@@ -188,6 +183,15 @@ async function writeDown(deps: ApiDeps, { spec, json, idempotency }: Prepared, h
     if (idempotency === undefined && spec.batch === undefined) void retract(deps, spec)
     throw error
   }
+}
+
+/**
+ * Few wait, and it does not matter in which order, as long as all of them will have begun after an eighth of the time
+ * that a run takes: so soon, at the mean, an eighth of the provider's places are free. Those few do not count towards
+ * the tenant's limit, which is right to a hundredth all the same.
+ */
+function countFew(concurrency: number, maxWaiting: number): number {
+  return Math.floor(Math.min(concurrency / 8, maxWaiting / 100))
 }
 
 /** Batches fill half of a provider's buffer: a client that waits for an answer must find room behind them. */

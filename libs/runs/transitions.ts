@@ -48,8 +48,9 @@ export interface Transition {
  * there, only `accept` and `restore` make one. `restore` also brings a run back that Redis has only partly lost: one
  * that it believes to be waiting while its writer holds a later epoch.
  *
- * What a reply adds to the state is told by its script: that a claim which is sent again gets the same answer, that a
- * run which was retried or cancelled is not retried, that an append which would leave a hole is refused.
+ * What a reply adds to the state is told by its script: that a claim which is sent again gets the same answer, that one
+ * beyond its tenant's limit is `parked`, that a run which was retried or cancelled is not retried, that an append which
+ * would leave a hole is refused.
  */
 export const transitions: Readonly<Record<RunState, Readonly<Record<RunEvent, Transition>>>> = {
   accepted: {
