@@ -5,8 +5,14 @@ import { endCallerPlace } from './caller-limits.ts'
 import type { ApiDeps } from './deps.ts'
 import { frameContext } from './find-run.ts'
 
-/** Cancels a run that has not ended; idempotent. One that runs ends a moment later, by its worker. */
-export async function cancelRun(deps: ApiDeps, spec: RunSpec): Promise<void> {
+/**
+ * Cancels a run that has not ended; idempotent. One that runs was only `requested` to end, which its worker does a
+ * moment later.
+ */
+export async function cancelRun(
+  deps: ApiDeps,
+  spec: RunSpec,
+): Promise<'unknown' | 'ended' | 'cancelled' | 'requested'> {
   const error = new GatewayError('cancelled', 'The run was cancelled.').toJSON()
   // What was tried before it was given back to the waiting stays told.
   const { progress } = (await deps.store.inspect(spec.rid)) ?? {}
@@ -22,5 +28,7 @@ export async function cancelRun(deps: ApiDeps, spec: RunSpec): Promise<void> {
     firstFrameAtMs: null,
     endedAtMs: Date.now(),
   }
-  if ((await deps.store.cancel(spec, end, frames)) === 'cancelled') endCallerPlace(deps, spec)
+  const outcome = await deps.store.cancel(spec, end, frames)
+  if (outcome === 'cancelled') endCallerPlace(deps, spec)
+  return outcome
 }

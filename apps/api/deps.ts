@@ -16,7 +16,14 @@ import {
   type HealthOptions,
   type Router,
 } from '#libs/routing'
-import { createArchive, createRedisRunStore, type Archive, type RunStore } from '#libs/runs'
+import {
+  createArchive,
+  createPace,
+  createRedisRunStore,
+  type Archive,
+  type Pace,
+  type RunStore,
+} from '#libs/runs'
 import { openObjectStore } from '#libs/storage'
 import { createReaders, createRedisStreamLog, type Readers, type StreamLog } from '#libs/streams'
 import { createMetrics, type Logger, type Metrics } from '#libs/telemetry'
@@ -38,6 +45,7 @@ export interface ApiDeps {
   metrics: Metrics
   redis: Redis
   store: RunStore
+  pace: Pick<Pace, 'perSecond'>
   log: StreamLog
   readers: Readers
   archive: Archive
@@ -96,6 +104,7 @@ export async function createApiDeps({ config, redisUrl, logger }: ApiOptions): P
     metrics,
     redis,
     store,
+    pace: createPace(redis, onError),
     log,
     readers,
     archive: createArchive({

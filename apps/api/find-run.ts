@@ -1,6 +1,6 @@
 import { GatewayError, isRunId, type RunId } from '#libs/core'
 import { getDialect, getStreamDialect, isStreamDialect, type FrameContext } from '#libs/dialects'
-import type { FinishedRun, Run, RunEnd, RunQuery, RunSpec } from '#libs/runs'
+import type { FinishedRun, Run, RunEnd, RunSpec } from '#libs/runs'
 import { beforeAll, type Cursor } from '#libs/streams'
 import type { ApiDeps } from './deps.ts'
 
@@ -11,7 +11,7 @@ export type FoundRun =
 
 /** Finds this tenant's run wherever it is. Throws `response_not_found`, also for one of another tenant. */
 export async function findRun(deps: ApiDeps, rid: string, tenant: string): Promise<FoundRun> {
-  const found = isRunId(rid) ? await lookUp(deps, rid, tenant) : undefined
+  const found = await lookUp(deps, rid, tenant)
   if (found === undefined || found === 'deleted') throw notFound()
   return found
 }
@@ -19,9 +19,19 @@ export async function findRun(deps: ApiDeps, rid: string, tenant: string): Promi
 /** The same without throwing; a run that was deleted is known as such while Redis holds it. */
 export async function lookUp(
   deps: ApiDeps,
-  rid: RunId,
+  rid: string,
   tenant: string,
 ): Promise<FoundRun | 'deleted' | undefined> {
+  if (!isRunId(rid)) return undefined
+  const found = await read(deps, rid, tenant)
+  // Only what a client wanted listed can have got other metadata since.
+  if (found === undefined || found === 'deleted' || !found.run.spec.store) return found
+  const metadata = await deps.store.metadata(rid, tenant)
+  if (metadata !== undefined) found.run.spec = { ...found.run.spec, metadata }
+  return found
+}
+
+async function read(deps: ApiDeps, rid: RunId, tenant: string): Promise<FoundRun | 'deleted' | undefined> {
   const run = await deps.store.get(rid, tenant)
   if (run === 'deleted') return run
   if (run !== undefined) return { source: 'redis', run }
@@ -29,21 +39,6 @@ export async function lookUp(
   if (line === undefined) return undefined
   const finished = JSON.parse(line) as FinishedRun
   return { source: 'archive', run: finished.run, finished }
-}
-
-/** A page of a tenant's runs. `lastId` is where the next page begins, also when none of this one is left. */
-export interface RunPage {
-  found: FoundRun[]
-  lastId: RunId | null
-  hasMore: boolean
-}
-
-/** Finds a page of runs, wherever each of them is; those that are gone are left out. */
-export async function listRuns(deps: ApiDeps, tenant: string, query: RunQuery): Promise<RunPage> {
-  const { rids, hasMore } = await deps.store.list(tenant, query)
-  const found = await Promise.all(rids.map((rid) => lookUp(deps, rid, tenant)))
-  const there = found.filter((run) => run !== undefined && run !== 'deleted')
-  return { found: there, lastId: rids.at(-1) ?? null, hasMore }
 }
 
 export function notFound(): GatewayError {
@@ -104,6 +99,12 @@ export async function readBody(deps: ApiDeps, found: FoundRun): Promise<string |
  * end has an `answerType`.
  */
 export async function readAnswer(deps: ApiDeps, found: FoundRun): Promise<string> {
+  const { spec } = found.run
+  const answer = await readSaid(deps, found)
+  return spec.store ? (getDialect(spec.dialect).tellMetadata?.(answer, spec.metadata) ?? answer) : answer
+}
+
+async function readSaid(deps: ApiDeps, found: FoundRun): Promise<string> {
   const { spec, end } = found.run
   const frames = await readLog(deps, found)
   const [answer] = end?.answerType !== undefined && frames.length === 0 ? [''] : frames

@@ -3,18 +3,27 @@ import { isEnded, type Attempt, type Run, type RunSpec } from '#libs/runs'
 import type { ApiDeps } from './deps.ts'
 import { readAnswer, type FoundRun } from './find-run.ts'
 
+/** Every status that a job may have, in the order of its life. */
+export const jobStatuses = ['queued', 'in_progress', 'completed', 'failed', 'cancelled'] as const
+/** One of {@link jobStatuses}. */
+export type JobStatus = (typeof jobStatuses)[number]
+
 /** A run as the jobs API tells it. */
 export interface JobResource {
   id: RunId
   object: 'job'
-  status: 'queued' | 'in_progress' | 'completed' | 'failed' | 'cancelled'
+  status: JobStatus
   endpoint: string
   model: string
   created_at: number
   started_at: number | null
   completed_at: number | null
+  /** When it is ended if it has not by then; null without a deadline, and once it has ended. */
+  expires_at: number | null
   /** How many runs come first, while it waits. */
   queue_position?: number
+  /** When that makes it start, at the pace of the last minute; absent if there was none. */
+  estimated_start_at?: number
   last_sequence_number: number | null
   metadata: Record<string, string>
   /** The calls that were made so far, in their order; those of a worker that goes on with it come when it has ended. */
@@ -56,12 +65,25 @@ export interface AttemptResource {
 export async function toJob(deps: ApiDeps, found: FoundRun): Promise<JobResource> {
   const job = toListedJob(found.run)
   const { spec } = found.run
-  const position = job.status === 'queued' ? await readPosition(deps, spec) : undefined
   return {
     ...job,
-    ...(position !== undefined && { queue_position: position }),
+    ...(job.status === 'queued' && (await readPlace(deps, spec))),
     response: await toResponse(deps, found),
   }
+}
+
+async function readPlace(
+  deps: ApiDeps,
+  spec: RunSpec,
+): Promise<Pick<JobResource, 'queue_position' | 'estimated_start_at'>> {
+  const [position, perSecond] = await Promise.all([
+    readPosition(deps, spec),
+    deps.pace.perSecond(spec.provider),
+  ])
+  if (position === undefined) return {}
+  if (perSecond === undefined) return { queue_position: position }
+  const startsAtMs = Date.now() + ((position + 1) * 1000) / perSecond
+  return { queue_position: position, estimated_start_at: Math.ceil(startsAtMs / 1000) }
 }
 
 /** One that nobody need look at yet has no turn; then its age tells where it would be. */
@@ -73,7 +95,9 @@ async function readPosition(
 }
 
 /** A job without its answer and its place, for lists. */
-export function toListedJob(run: Run): Omit<JobResource, 'response' | 'queue_position'> {
+export function toListedJob(
+  run: Run,
+): Omit<JobResource, 'response' | 'queue_position' | 'estimated_start_at'> {
   const { spec, end } = run
   return {
     id: spec.rid,
@@ -84,6 +108,8 @@ export function toListedJob(run: Run): Omit<JobResource, 'response' | 'queue_pos
     created_at: toSeconds(spec.createdAtMs),
     started_at: run.claimedAtMs === null ? null : toSeconds(run.claimedAtMs),
     completed_at: end === null ? null : toSeconds(end.endedAtMs),
+    expires_at:
+      end !== null || spec.deadlineMs === undefined ? null : toSeconds(spec.createdAtMs + spec.deadlineMs),
     last_sequence_number: end !== null && spec.stream ? end.frames - 1 : null,
     metadata: spec.metadata,
     attempts: (end?.attempts ?? run.progress?.attempts ?? []).map(toAttempt),
@@ -104,7 +130,8 @@ function toAttempt({ provider, model, key, outcome, durationMs, cost }: Attempt)
   return { provider, model, key, outcome, duration_ms: durationMs, cost: cost ?? null }
 }
 
-function jobStatus({ state, end }: Run): JobResource['status'] {
+/** How far the run is, in the words of the jobs API. */
+export function jobStatus({ state, end }: Run): JobStatus {
   if (end !== null) return end.outcome
   return state === 'accepted' ? 'queued' : 'in_progress'
 }

@@ -7,7 +7,7 @@ import { createPriceList, type PriceList } from '#libs/prices'
 import { findProviderSpec } from '#libs/providers'
 import { connectRedis, keys, withLock, type Redis } from '#libs/redis'
 import { createBreakerSettings, createHealth, type Health } from '#libs/routing'
-import { createArchive, createRedisRunStore, type Archive, type RunStore } from '#libs/runs'
+import { createArchive, createPace, createRedisRunStore, type Archive, type RunStore } from '#libs/runs'
 import { openObjectStore, type ObjectStore } from '#libs/storage'
 import { createRedisStreamLog, type StreamLog } from '#libs/streams'
 import { createMetrics, type Logger, type Metrics } from '#libs/telemetry'
@@ -79,6 +79,7 @@ export async function createWorkerDeps({ config, only, logger }: WorkerOptions):
   const providers = await connectProviders({ config, only, redis: { kernel, subscriber }, logger })
   const queues = new Map(config.providers.map(({ name }) => [name, createBullmqQueue(name, jobs)]))
   const prices = await createPriceList(config, { tableName: (type) => findProviderSpec(type)?.pricesName })
+  const pace = createPace(kernel, (error) => onError(GatewayError.from(error)))
   const health = await watchHealth(config, { redis: kernel, subscriber }, { metrics, onError })
   return {
     logger,
@@ -98,7 +99,7 @@ export async function createWorkerDeps({ config, only, logger }: WorkerOptions):
     routes: createRoutes(config, { health, prices }),
     shareOf: createShareOf(config),
     agingMs: config.general.agingMs,
-    runMetrics: createRunMetrics(metrics),
+    runMetrics: createRunMetrics(metrics, pace),
     caches: createCacheMemory(config, {
       redis: kernel,
       metrics,
@@ -110,6 +111,7 @@ export async function createWorkerDeps({ config, only, logger }: WorkerOptions):
       await archiver.close()
       await health.close()
       await webhooks.close()
+      pace.close()
       pump.close()
       held.close()
       for (const queue of queues.values()) await queue.close()

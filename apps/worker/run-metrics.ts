@@ -1,4 +1,4 @@
-import type { RunEnd, RunSpec } from '#libs/runs'
+import type { Pace, RunEnd, RunSpec } from '#libs/runs'
 import type { Metrics } from '#libs/telemetry'
 import type { Claim } from './journey.ts'
 
@@ -10,9 +10,10 @@ export interface RunMetrics {
   onEnded(spec: RunSpec, end: RunEnd): void
 }
 
-export function createRunMetrics(metrics: Metrics): RunMetrics {
+export function createRunMetrics(metrics: Metrics, pace: Pick<Pace, 'began'>): RunMetrics {
   return {
     onClaimed({ spec: { provider, tenant, lane, createdAtMs }, claimedAtMs, progress }) {
+      pace.began(provider)
       // One that was given back has been claimed before.
       if (progress === undefined) {
         metrics.queueWait({ provider, lane }).observe(Math.max(0, claimedAtMs - createdAtMs) / 1000)

@@ -33,6 +33,8 @@ interface CommonDialect {
    * has them, or the last of them. Absent where the dialect's clients refuse a field that they don't know.
    */
   tellCost?(told: string, cost: number | null): string
+  /** A stored answer with its metadata, where the dialect's clients look for it there. */
+  tellMetadata?(answer: string, metadata: Record<string, string>): string
   /** The body of an error answer. */
   errorBody(error: ErrorRecord): string
   /** The status of an error answer, where the dialect's clients know another one than ours. */

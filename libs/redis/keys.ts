@@ -52,6 +52,8 @@ export const keys = {
   limited: (provider: string) => `${queuePrefix}${provider}:limited`,
   /** Sorted set: runs that overtook because they had waited too long, by when they did. */
   promoted: (provider: string) => `${queuePrefix}${provider}:promoted`,
+  /** String: how many of its runs were begun in one span of time. */
+  begun: (provider: string, span: number) => `mr:begun:${provider}:${span}`,
   /** Sorted set: claimed runs, by their worker's last sign of life. */
   running: 'mr:running',
   /** Hash: `last`, when any worker gave a sign of life, and `since` when that has been so without a pause. */
@@ -64,6 +66,8 @@ export const keys = {
   runsOf: (tenant: string) => `mr:runs:${tenant}`,
   /** Sorted set: those of its runs that the client asked to have listed (`store: true`). */
   storedOf: (tenant: string) => `mr:stored:${tenant}`,
+  /** Hash: the metadata of those of them whose metadata was changed after they were accepted. */
+  metadataOf: (tenant: string) => `mr:metadata:${tenant}`,
   /** String: who rewrites a tenant's archive at the moment. */
   erasing: (tenant: string) => `mr:erasing:${tenant}`,
   /** Hash: records of a tenant's files that were read lately; the object store has all of them. */

@@ -1,4 +1,5 @@
 export * from './archive.ts'
+export { createPace, type Pace } from './pace.ts'
 export { parkedJobMs } from './redis-run-order.ts'
 export { createRedisRunStore, silentWorkerMs } from './redis-run-store.ts'
 export * from './run.ts'

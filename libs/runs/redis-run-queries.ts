@@ -20,6 +20,10 @@ export function createRunQueries(redis: Redis): RunQueries {
     async body(rid) {
       return (await redis.hget(keys.run(rid), 'body')) ?? undefined
     },
+    async metadata(rid, tenant) {
+      const text = await redis.hget(keys.metadataOf(tenant), rid)
+      return text === null ? undefined : (JSON.parse(text) as Record<string, string>)
+    },
     async inspect(rid) {
       const fields = await redis.hmget(keys.run(rid), ...runFields)
       return fromFields(fields.with(deletedField, null))
@@ -48,13 +52,33 @@ async function listRuns(
   tenant: string,
   query: RunQuery,
 ): Promise<{ rids: RunId[]; hasMore: boolean }> {
-  const { stored, after, limit, order } = query
+  const { stored, after, limit, order, createdFromMs, createdBeforeMs } = query
   const key = stored ? keys.storedOf(tenant) : keys.runsOf(tenant)
   const newestFirst = order === 'desc'
-  const start = after === undefined ? 0 : await placeAfter(redis, key, after, newestFirst)
+  const [next, first] = await Promise.all([
+    after === undefined ? 0 : placeAfter(redis, key, after, newestFirst),
+    placeOfFirst(redis, key, query),
+  ])
+  const start = Math.max(next, first)
   const range = [String(start), String(start + limit)] as const
-  const rids = newestFirst ? await redis.zrevrange(key, ...range) : await redis.zrange(key, ...range)
+  const found = newestFirst ? await redis.zrevrange(key, ...range) : await redis.zrange(key, ...range)
+  const rids = found.filter((rid) => {
+    const time = runIdTimeMs(rid)
+    return time >= (createdFromMs ?? time) && time < (createdBeforeMs ?? Number.POSITIVE_INFINITY)
+  })
   return { rids: rids.slice(0, limit), hasMore: rids.length > limit }
+}
+
+/** How many come before the first that was created in the range. */
+async function placeOfFirst(
+  redis: Redis,
+  key: string,
+  { order, createdFromMs, createdBeforeMs }: RunQuery,
+): Promise<number> {
+  if (order === 'desc') {
+    return createdBeforeMs === undefined ? 0 : redis.zcount(key, createdBeforeMs, '+inf')
+  }
+  return createdFromMs === undefined ? 0 : redis.zcount(key, '-inf', `(${createdFromMs}`)
 }
 
 /** Where a page goes on. An item that was deleted meanwhile has left a gap in the order, which its id tells. */

@@ -74,7 +74,10 @@ export function createRedisRunStore(redis: Redis, options: { retainMs: number })
       )
       return (reply ?? 'unknown') as 'unknown' | 'ended' | 'cancelled' | 'requested'
     },
+    setMetadata: async (rid, tenant, metadata) =>
+      void (await redis.hset(keys.metadataOf(tenant), rid, JSON.stringify(metadata))),
     async delete(rid, tenant) {
+      await redis.hdel(keys.metadataOf(tenant), rid)
       const deleted = [keys.run(rid), keys.log(rid), keys.runsOf(tenant), keys.storedOf(tenant)]
       return ((await remove(deleted, [rid, tenant])) ?? 'unknown') as 'unknown' | 'forgotten' | 'marked'
     },
@@ -89,9 +92,7 @@ export function createRedisRunStore(redis: Redis, options: { retainMs: number })
     },
     bury: (rid) => buryRun(redis, rid),
     unearth: async (rid) => (await redis.zrem(keys.dead, rid)) === 1,
-    unwatch: async (rid) => {
-      await redis.zrem(keys.deadlines, rid)
-    },
+    unwatch: async (rid) => void (await redis.zrem(keys.deadlines, rid)),
     forget: (rid) => forgetRun(redis, rid),
     ...createRunQueries(redis),
     ...createRunOrder(redis),

@@ -115,6 +115,9 @@ export interface RunQuery {
   after?: RunId
   limit: number
   order: 'asc' | 'desc'
+  /** The first moment at which a run may have been created, and the first at which it may not any more. */
+  createdFromMs?: number | undefined
+  createdBeforeMs?: number | undefined
 }
 
 /** The records of the runs that Redis holds. Every method's write is atomic and harmless when sent twice. */
@@ -142,6 +145,8 @@ export interface RunStore extends RunQueries, RunOrder {
     end: RunEnd,
     frames: readonly string[],
   ): Promise<'unknown' | 'ended' | 'cancelled' | 'requested'>
+  /** Gives a run other metadata, wherever it is kept; the caller has found it to be this tenant's. */
+  setMetadata(rid: RunId, tenant: string, metadata: Record<string, string>): Promise<void>
   /** After `marked`, the caller cancels the run if it has not ended; it is forgotten when settled. */
   delete(rid: RunId, tenant: string): Promise<'unknown' | 'forgotten' | 'marked'>
   /**
@@ -205,6 +210,8 @@ export interface RunQueries {
   get(rid: RunId, tenant: string): Promise<Run | 'deleted' | undefined>
   /** The request as it was accepted; `undefined` once the archive has it. Not asked by whom. */
   body(rid: RunId): Promise<string | undefined>
+  /** What `setMetadata` was told last; `undefined` if that was never done. */
+  metadata(rid: RunId, tenant: string): Promise<Record<string, string> | undefined>
   /** For the inside alone: whoever's the run is, and even if it was deleted. */
   inspect(rid: RunId): Promise<Run | undefined>
   /** Ids alone, since Redis remembers the order of runs for longer than the runs. */

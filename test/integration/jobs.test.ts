@@ -12,6 +12,7 @@ const gateway = useGateway({
       { key: 'sk-other', tenant: 'other' },
     ],
     server: { sync_wait_ms: 500 },
+    providers: { narrow: { concurrency: 1 } },
   },
 })
 beforeEach(async () => {
@@ -132,6 +133,26 @@ describe('a job', () => {
     expect((await ask('/v1/jobs?status=queued')).json.data).toEqual([])
     const oldest = await ask('/v1/jobs?order=asc&limit=100&status=completed')
     expect(oldest.json.data.map(({ id }: JsonObject) => id).slice(-3)).toEqual(ids.toReversed())
+  })
+
+  test('that waits tells its place and when it should start', async () => {
+    const model = 'narrow/lorem?tokens=60&gap_ms=20'
+    const running = await post({ model }, later)
+    const waiting = [await post({ model }, later), await post({ model }, later)]
+    const path = `/v1/jobs/${waiting[1]?.json.id}`
+    await eventually('the pace is known', async () => 'estimated_start_at' in (await ask(path)).json)
+    const { json } = await ask(path)
+    expect(json).toMatchObject({ status: 'queued', queue_position: 1, expires_at: null })
+    expect(json.estimated_start_at).toBeGreaterThan(json.created_at)
+    const ids = [running, ...waiting].map((job) => job.json.id as string)
+    await callApi(`${gateway().url}/v1/jobs/cancel`, { method: 'POST', body: { ids }, headers: first })
+  })
+
+  test('tells when it expires until it has ended', async () => {
+    const { json } = await post({ model: slow }, { ...later, 'x-millrace-deadline-ms': '60000' })
+    expect(json.expires_at - json.created_at).toBe(60)
+    const done = await ask(`/v1/jobs/${json.id}`, { prefer: 'wait=10' })
+    expect(done.json).toMatchObject({ status: 'completed', expires_at: null })
   })
 
   test('can be cancelled and deleted', async () => {

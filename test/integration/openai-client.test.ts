@@ -135,6 +135,49 @@ describe('the openai package', () => {
     expect((await client.chat.completions.list()).data).toEqual([])
   })
 
+  test('finds what it stored by model and metadata, changes it, and reads its messages', async () => {
+    const create = (fields: object) =>
+      client.chat.completions.create({ model: 'house', messages, store: true, ...fields })
+    const blue = await create({ metadata: { team: 'blue', of: 'mine' } })
+    await create({ metadata: { team: 'red' } })
+    const of = { messages, store: true, metadata: { team: 'blue' } }
+    await client.chat.completions.stream({ ...of, model: 'upstream/lorem?tokens=3' }).finalContent()
+    const find = async (query: OpenAI.ChatCompletionListParams) => {
+      const found: string[] = []
+      for await (const { id } of client.chat.completions.list({ limit: 1, ...query })) found.push(id)
+      return found
+    }
+    expect(await find({ metadata: { team: 'blue' } })).toHaveLength(2)
+    expect(await find({ metadata: { team: 'blue' }, model: 'house' })).toEqual([blue.id])
+    expect(await find({ metadata: { team: 'blue', of: 'yours' } })).toEqual([])
+
+    const changed = await client.chat.completions.update(blue.id, { metadata: { team: 'green' } })
+    expect(changed).toMatchObject({ id: blue.id, choices: blue.choices, metadata: { team: 'green' } })
+    expect(await client.chat.completions.retrieve(blue.id)).toEqual(changed)
+    expect(await find({ metadata: { team: 'green' } })).toEqual([blue.id])
+    expect(await client.chat.completions.update(blue.id, { metadata: null })).toMatchObject({ metadata: {} })
+
+    const parts = [{ type: 'text' as const, text: 'Look' }]
+    const asked = await create({ messages: [...messages, { role: 'user', content: parts }] })
+    const told = []
+    for await (const message of client.chat.completions.messages.list(asked.id, { limit: 1 }))
+      told.push(message)
+    expect(told).toEqual([
+      { id: `${asked.id}-0`, role: 'user', content: 'Hello', content_parts: null },
+      { id: `${asked.id}-1`, role: 'user', content: null, content_parts: parts },
+    ])
+
+    const unstored = await client.chat.completions.create({ model: 'house', messages })
+    const change = (id: string, metadata: unknown) =>
+      client.chat.completions.update(id, { metadata: metadata as OpenAI.Metadata })
+    await expect(change(unstored.id, {})).rejects.toThrow(BadRequestError)
+    await expect(change(blue.id, { a: 1 })).rejects.toMatchObject({ status: 400, param: 'metadata.a' })
+    await expect(change(blue.id, undefined)).rejects.toMatchObject({ status: 400, param: 'metadata' })
+    await expect(change('chatcmpl-nope', {})).rejects.toThrow(NotFoundError)
+    await expect(client.chat.completions.messages.list('chatcmpl-nope')).rejects.toThrow(NotFoundError)
+    for await (const { id } of client.chat.completions.list()) await client.chat.completions.delete(id)
+  })
+
   test('sees the models', async () => {
     const { data } = await client.models.list()
     expect(data.map(({ id }) => id)).toContain('house')

@@ -3,24 +3,20 @@ import { GatewayError } from '#libs/core'
 import { isEnded } from '#libs/runs'
 import { awaitEnd } from '../create-run.ts'
 import { cancelRun } from '../cancel-run.ts'
+import { cancelRuns } from '../cancel-runs.ts'
 import { readCursor } from '../cursor.ts'
 import { deleteRun } from '../delete-run.ts'
 import type { ApiDeps } from '../deps.ts'
-import { findRun, listRuns } from '../find-run.ts'
-import { toJob, toListedJob, type JobResource } from '../job-resource.ts'
+import { findRun } from '../find-run.ts'
+import { toJob, toListedJob } from '../job-resource.ts'
 import { readListQuery } from '../list-query.ts'
+import { listRuns } from '../list-runs.ts'
 import { readPrefer } from '../prefer.ts'
+import { readRunFilter, toFilterFields } from '../run-filter.ts'
 import { sendEnded, streamFound } from '../send-run.ts'
 
 const path = '/jobs'
 const cancelWaitMs = 5_000
-const statuses: readonly JobResource['status'][] = [
-  'queued',
-  'in_progress',
-  'completed',
-  'failed',
-  'cancelled',
-]
 
 interface ById {
   Params: { id: string }
@@ -30,24 +26,23 @@ interface ById {
 /** Every run as a job: submitted by any POST with `Prefer: respond-async`, whatever its dialect. */
 export function jobs(app: FastifyInstance, deps: ApiDeps): void {
   app.get<{ Querystring: Record<string, unknown> }>(path, async (request) => {
-    const { status } = request.query
-    if (status !== undefined && !statuses.some((known) => known === status)) {
-      throw new GatewayError('invalid_request', `status is one of ${statuses.join(', ')}.`, {
-        param: 'status',
-      })
-    }
     const query = { order: 'desc', ...request.query }
-    const page = await listRuns(deps, request.caller.tenant, { ...readListQuery(query), stored: false })
+    const page = await listRuns(deps, request.caller.tenant, {
+      ...readListQuery(query),
+      ...readRunFilter(toFilterFields(query)),
+      stored: false,
+    })
     const jobs = page.found.map(({ run }) => toListedJob(run))
-    const shown = status === undefined ? jobs : jobs.filter((job) => job.status === status)
     return {
       object: 'list',
-      data: shown,
-      first_id: shown[0]?.id ?? null,
+      data: jobs,
+      first_id: jobs[0]?.id ?? null,
       last_id: page.lastId,
       has_more: page.hasMore,
     }
   })
+
+  app.post(`${path}/cancel`, (request) => cancelRuns(deps, request.caller.tenant, request.body))
 
   app.get<ById>(`${path}/:id`, async (request, reply) => {
     const { tenant } = request.caller

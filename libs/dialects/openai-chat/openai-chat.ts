@@ -1,3 +1,4 @@
+import { setTopLevelFields } from '#libs/core'
 import type { ChatDialect } from '../dialect.ts'
 import { collect, toFrames } from './collect.ts'
 import { tellCost } from './tell-cost.ts'
@@ -24,5 +25,6 @@ export const openaiChat: ChatDialect = {
   collect,
   toFrames,
   tellCost,
+  tellMetadata: (answer, metadata) => setTopLevelFields(answer, { metadata }) ?? answer,
   errorBody,
 }

@@ -54,6 +54,15 @@ test('lists go on telling of runs that only the archive holds', async () => {
   while ((await redis.held()).some((key) => key.endsWith(id))) await sleep(20)
   expect(await request('/v1/jobs')).toMatchObject({ data: [{ id, status: 'completed' }], last_id: id })
   expect(await request('/v1/chat/completions')).toMatchObject({ data: [created], last_id: id })
+  await request(`/v1/chat/completions/${id}`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ metadata: { kept: 'yes' } }),
+  })
+  expect(await request('/v1/jobs?metadata[kept]=yes')).toMatchObject({
+    data: [{ id, metadata: { kept: 'yes' } }],
+  })
+  expect(await request(`/v1/chat/completions/${id}`)).toMatchObject({ id, metadata: { kept: 'yes' } })
   await request(`/v1/jobs/${id}`, { method: 'DELETE' })
   expect(await request('/v1/jobs')).toMatchObject({ data: [], last_id: null, has_more: false })
 })

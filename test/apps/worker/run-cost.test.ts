@@ -60,7 +60,7 @@ test('counting tokens is free', () => {
 
 test('known and unknown costs are counted apart, for tenants and models of the configuration', async () => {
   const metrics = createMetrics({ tenants: new Set(['team']), models: new Set(['m']) })
-  const runMetrics = createRunMetrics(metrics)
+  const runMetrics = createRunMetrics(metrics, { began: () => undefined })
   const end = { outcome: 'completed' as const, frames: 0, startedAtMs: 0, firstFrameAtMs: null, endedAtMs: 1 }
   const told = tellCosts(prices, spec, {
     attempts: [attempt('upstream_timeout'), attempt('ok')],
