@@ -26,7 +26,8 @@ ${table(['type', 'option', 'variable', 'default', 'meaning'], providerSpecs.flat
 
 **native** means that the provider speaks the client's dialect: the request goes to it as the client wrote it, but for the model's
 name and a few fields that are called otherwise there. **translated** means that it speaks another one: the gateway puts the request
-and the answer in its own words, and refuses what has none. **built in** is answered without a call. Where a type has the
+and the answer in its own words, and refuses what has none. **built in** is answered without a call. **operation** is work that goes on at the
+provider, which is asked how far it is ([videos](guides/video.md)). Where a type has the
 models of several makers, native holds for those of the dialect's own maker, and the others are translated.
 
 ${table(['type', ...Object.keys(dialects).map(code)], providerSpecs.map(toSupport))}
@@ -71,8 +72,10 @@ function toSupport(spec: ProviderSpec): string[] {
   return [code(spec.type), ...Object.values(dialects).map((dialect) => support(spec, dialect))]
 }
 
-function support({ native, adapter, builtIn }: ProviderSpec, dialect: Dialect): string {
+function support(spec: ProviderSpec, dialect: Dialect): string {
+  const { native, adapter, builtIn, operations = builtIn?.operations } = spec
   if (native[dialect.name] !== undefined) return 'native'
+  if (operations?.[dialect.name] !== undefined) return 'operation'
   if (builtIn !== undefined) {
     return isChatDialect(dialect) || builtIn.answers?.[dialect.name] !== undefined ? 'built in' : ''
   }

@@ -1,3 +1,4 @@
+import { openaiVideos } from '#libs/dialects'
 import { isEnded } from '#libs/runs'
 import { cancelRun } from './cancel-run.ts'
 import type { ApiDeps } from './deps.ts'
@@ -12,6 +13,7 @@ export async function deleteRun(deps: ApiDeps, rid: string, tenant: string): Pro
   if (!isEnded(run)) await cancelRun(deps, run.spec)
   const deleted = await deps.store.delete(run.spec.rid, tenant)
   if (deleted === 'marked') return
+  if (run.spec.dialect === openaiVideos.name) await deps.media.erase(run.spec.rid, tenant)
   const erased = await deps.archive.erase(run.spec.rid, tenant)
   if (deleted === 'unknown' && !erased) throw notFound()
 }

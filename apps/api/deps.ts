@@ -20,8 +20,10 @@ import {
   createArchive,
   createPace,
   createRedisRunStore,
+  createRunMedia,
   type Archive,
   type Pace,
+  type RunMedia,
   type RunStore,
 } from '#libs/runs'
 import { openObjectStore } from '#libs/storage'
@@ -49,6 +51,7 @@ export interface ApiDeps {
   log: StreamLog
   readers: Readers
   archive: Archive
+  media: RunMedia
   files: FileStore
   batches: BatchStore
   queues: ReadonlyMap<string, JobQueue>
@@ -111,6 +114,7 @@ export async function createApiDeps({ config, redisUrl, logger }: ApiOptions): P
       store: objects,
       exclusively: (tenant, act) => withLock(redis, keys.erasing(tenant), act),
     }),
+    media: createRunMedia(objects),
     files: createFileStore(objects, redis),
     batches: createRedisBatchStore(objects, redis),
     queues,

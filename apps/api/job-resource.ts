@@ -131,8 +131,10 @@ function toAttempt({ provider, model, key, outcome, durationMs, cost }: Attempt)
 }
 
 /** How far the run is, in the words of the jobs API. */
-export function jobStatus({ state, end }: Run): JobStatus {
+export function jobStatus({ state, end, progress }: Run): JobStatus {
   if (end !== null) return end.outcome
+  // Nobody holds it while the provider is at work.
+  if (progress?.operation !== undefined) return 'in_progress'
   return state === 'accepted' ? 'queued' : 'in_progress'
 }
 

@@ -18,6 +18,7 @@ import { openaiEndpoints, reranking } from './routes/openai-endpoints.ts'
 import { blocksSocket } from './routes/blocks-socket.ts'
 import { responsesSocket } from './routes/responses-socket.ts'
 import { responses } from './routes/responses.ts'
+import { videos } from './routes/videos.ts'
 import { webhookEndpoints } from './routes/webhook-endpoints.ts'
 
 /** Routes with paths of their own, below whatever prefix they are put. */
@@ -31,6 +32,7 @@ const openai: readonly Routes[] = [
   audio,
   files,
   batches,
+  videos,
   models,
   webhookEndpoints,
 ]

@@ -3,6 +3,9 @@ import { parseForm, type Media } from '#libs/core'
 import {
   planAnswer,
   promptPieces,
+  beginVideo,
+  parseSimulatorModel,
+  showVideo,
   simulateEmbeddings,
   simulateSpeech,
   simulateTranscription,
@@ -42,6 +45,13 @@ export function readTranscriptionRequest(form: Media): ReadRequest {
   const part = parseForm(form).find(({ name }) => name === 'model')
   const model = readModel(part && form.bytes.toString('utf8', part.start, part.end))
   return atOnce(form.bytes, model, simulateTranscription(form))
+}
+
+export function readVideoRequest({ bytes }: Media): ReadRequest {
+  const body = parseObject(bytes.toString())
+  const model = readModel(body.model)
+  const id = beginVideo(body, parseSimulatorModel(model))
+  return atOnce(bytes, model, JSON.stringify(showVideo(id)))
 }
 
 function readModel(model: unknown): string {

@@ -3,7 +3,7 @@ import { createServer } from 'node:http'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { GatewayError, type Media } from '#libs/core'
-import { defaultSettings, parseSimulatorModel } from '#libs/providers'
+import { defaultSettings, parseSimulatorModel, readVideo, showVideo } from '#libs/providers'
 import type { SimulatorSettings } from '#libs/providers'
 import { refusalError } from './chat-wire.ts'
 import { deliver, sendError } from './deliver.ts'
@@ -16,6 +16,7 @@ import {
   readEmbeddingsRequest,
   readSpeechRequest,
   readTranscriptionRequest,
+  readVideoRequest,
 } from './read-request.ts'
 import type { ReadRequest } from './read-request.ts'
 
@@ -41,6 +42,7 @@ export interface SimulatorServer {
 }
 
 const maxBodyBytes = 64 * 1024 * 1024
+const videoPollMs = 100
 const maxPendingConnections = 4096
 /** Longer than clients keep an idle connection, so that none is closed under a request. */
 const keepAliveTimeoutMs = 120_000
@@ -83,6 +85,7 @@ export function createSimulatorServer(options: SimulatorServerOptions = {}): Sim
         response.writeHead(204).end()
         break
       default:
+        if (request.method === 'GET' && sendVideo(response, path ?? '', query)) break
         sendError(response, refusalError(routeNotFound(`${request.method} ${path}`)))
     }
   }
@@ -107,6 +110,7 @@ type Read = (body: Media) => ReadRequest
 
 const readers: ReadonlyMap<string, Read> = new Map([
   ['POST /v1/chat/completions', readChatRequest],
+  ['POST /v1/videos', readVideoRequest],
   ['POST /v1/embeddings', readEmbeddingsRequest],
   ['POST /v1/audio/speech', readSpeechRequest],
   ['POST /v1/audio/transcriptions', readTranscriptionRequest],
@@ -209,6 +213,21 @@ function readBody(request: IncomingMessage, done: (body: Buffer | undefined) => 
     if (bytes <= maxBodyBytes) chunks.push(chunk)
   })
   request.once('end', () => done(bytes <= maxBodyBytes ? Buffer.concat(chunks) : undefined))
+}
+
+/** A video or what it holds, if the path is one's that the simulator has begun. */
+function sendVideo(response: ServerResponse, path: string, query: string | undefined): boolean {
+  const [, id = '', content] = /^\/v1\/videos\/([\w-]+)(\/content)?$/.exec(path) ?? []
+  const video = showVideo(id)
+  if (video === undefined) return false
+  response.setHeader('openai-poll-after-ms', String(videoPollMs))
+  if (content === undefined) sendJson(response, video)
+  else {
+    const variant = new URLSearchParams(query).get('variant') ?? 'video'
+    const type = variant === 'video' ? 'video/mp4' : 'image/jpeg'
+    response.writeHead(200, { 'content-type': type }).end(readVideo(variant))
+  }
+  return true
 }
 
 function sendJson(response: ServerResponse, value: unknown): void {

@@ -1,5 +1,6 @@
 import type { RunId } from '#libs/core'
-import type { Archive, ArchiveRecord, FinishedRun, RunStore } from '#libs/runs'
+import { openaiVideos } from '#libs/dialects'
+import type { Archive, ArchiveRecord, FinishedRun, RunMedia, RunStore } from '#libs/runs'
 import type { Logger } from '#libs/telemetry'
 import type { WebhookEvent } from '#libs/webhooks'
 import { toEvents } from './to-events.ts'
@@ -25,6 +26,7 @@ export interface Archiver {
 
 export interface ArchiverOptions {
   archive: Archive
+  media: Pick<RunMedia, 'erase'>
   store: RunStore
   /** Tells webhooks; may be called again with the same events. */
   publish: (events: readonly WebhookEvent[]) => Promise<void>
@@ -141,12 +143,15 @@ async function settle(options: ArchiverOptions, records: ArchiveRecord[]): Promi
 
 /** Redis forgets a deleted run last: as long as it knows of it, nobody can read what the archive may still hold. */
 async function eraseRun(
-  { archive, store, logger }: ArchiverOptions,
+  { archive, media, store, logger }: ArchiverOptions,
   rid: RunId,
   tenant: string | undefined,
 ): Promise<void> {
   try {
-    if (tenant !== undefined) await archive.erase(rid, tenant)
+    if (tenant !== undefined) {
+      await archive.erase(rid, tenant)
+      if (rid.startsWith(openaiVideos.idPrefix)) await media.erase(rid, tenant)
+    }
     await store.forget(rid)
   } catch (error) {
     logger.warn({ err: error, rid }, 'a deleted run could not be erased, will be retried')

@@ -18,6 +18,7 @@ import type {
 } from '#libs/providers'
 import type { RunSpec } from '#libs/runs'
 import type { SseEvent } from '#libs/sse'
+import { openOperator } from './operations/operator.ts'
 import type { CostTeller } from './run-cost.ts'
 
 /** Where a call puts what it hears. */
@@ -44,6 +45,8 @@ export interface Heard extends Observation {
   answer: string | undefined
   /** As in the end of a run: the answer is base64 then. */
   answerType?: string
+  /** The call has begun work that goes on at the provider, by this name. */
+  operation?: string
   /** The answer's, where it came by HTTP. */
   headers?: Readonly<Record<string, string>>
 }
@@ -56,6 +59,11 @@ export async function callProvider(context: ProviderCallContext, sink: FrameSink
   const { dialect } = context
   const { spec, connected } = context.provider
   const { target: model, stream } = context.spec
+  const operator = openOperator(context.provider, dialect, context)
+  if (operator !== undefined) {
+    const body = JSON.parse(context.body) as Record<string, unknown>
+    return { finish: undefined, usage: undefined, answer: undefined, ...(await operator.start(body, model)) }
+  }
   const path = connected && spec.native[dialect.name]?.({ model, stream, options: connected.options })
   if (path !== undefined && connected !== undefined) {
     const call = nativeCall(context, path)

@@ -12,7 +12,8 @@ import { giveBack } from './give-back.ts'
 import { openJourney, toFrameContext, type Claim, type Journey } from './journey.ts'
 import { outOfTime } from './last-error.ts'
 import { tellCosts } from './run-cost.ts'
-import { callUntilHeard } from './try-calls.ts'
+import { followOperation, keepOperation } from './operations/follow-operation.ts'
+import { callUntilHeard, type Elsewhere } from './try-calls.ts'
 
 /**
  * Carries a claimed run from the call to its end: calls the provider, appends what it says, ends the run in one
@@ -61,7 +62,7 @@ async function carryOn(deps: WorkerDeps, journey: Journey): Promise<JobResult> {
   let heard: Heard | undefined
   let error: GatewayError | undefined
   try {
-    const result = await callUntilHeard(journey)
+    const result = await callOrFollow(deps, journey)
     if (result.status === 'elsewhere') {
       const given = await giveBack(deps, journey, result)
       if (given !== 'cancel') return given
@@ -79,6 +80,17 @@ async function carryOn(deps: WorkerDeps, journey: Journey): Promise<JobResult> {
   }
   await endRun(deps, journey, heard, error)
   return { status: 'done' }
+}
+
+async function callOrFollow(
+  { media }: WorkerDeps,
+  journey: Journey,
+): Promise<{ status: 'heard'; heard: Heard } | Elsewhere> {
+  const { operation } = journey.progress
+  if (operation !== undefined) return followOperation(journey, operation, media)
+  const result = await callUntilHeard(journey)
+  const begun = result.status === 'heard' ? result.heard.operation : undefined
+  return begun === undefined ? result : keepOperation(journey, begun)
 }
 
 /**

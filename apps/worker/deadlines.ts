@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { GatewayError, type RunId } from '#libs/core'
+import type { Progress } from '#libs/runs'
 import type { WorkerDeps } from './deps.ts'
 import { outOfTime } from './last-error.ts'
 import { endBehind, salvageRun } from './salvage.ts'
@@ -46,9 +47,15 @@ async function endWaiting(deps: WorkerDeps, rid: RunId): Promise<void> {
   if (claim.status === 'salvage') await salvageRun(deps, claim)
   if (claim.status !== 'run') return
   const { progress } = claim
-  const error =
-    progress?.waitsSinceMs === undefined
-      ? new GatewayError('deadline_exceeded', 'No worker was free for the run before its deadline.')
-      : outOfTime(progress)
-  await endBehind(deps, claim, { entries: [], error, mayBePaid: false })
+  const mayBePaid = progress?.operation !== undefined
+  await endBehind(deps, claim, { entries: [], error: toError(progress), mayBePaid })
+}
+
+function toError(progress: Progress | undefined): GatewayError {
+  if (progress?.operation !== undefined) {
+    return new GatewayError('deadline_exceeded', 'The provider was not done with the run by its deadline.')
+  }
+  return progress?.waitsSinceMs === undefined
+    ? new GatewayError('deadline_exceeded', 'No worker was free for the run before its deadline.')
+    : outOfTime(progress)
 }

@@ -7,7 +7,15 @@ import { createPriceList, type PriceList } from '#libs/prices'
 import { findProviderSpec } from '#libs/providers'
 import { connectRedis, keys, withLock, type Redis } from '#libs/redis'
 import { createBreakerSettings, createHealth, type Health } from '#libs/routing'
-import { createArchive, createPace, createRedisRunStore, type Archive, type RunStore } from '#libs/runs'
+import {
+  createArchive,
+  createPace,
+  createRedisRunStore,
+  createRunMedia,
+  type Archive,
+  type RunMedia,
+  type RunStore,
+} from '#libs/runs'
 import { openObjectStore, type ObjectStore } from '#libs/storage'
 import { createRedisStreamLog, type StreamLog } from '#libs/streams'
 import { createMetrics, type Logger, type Metrics } from '#libs/telemetry'
@@ -28,6 +36,7 @@ export interface WorkerDeps {
   pump: AppendPump
   held: HeldRuns
   archive: Archive
+  media: RunMedia
   spool: Spool
   archiver: Archiver
   prices: PriceList
@@ -75,7 +84,8 @@ export async function createWorkerDeps({ config, only, logger }: WorkerOptions):
     exclusively: (tenant, act) => withLock(kernel, keys.erasing(tenant), act),
   })
   const webhooks = openWebhooks({ config, redis, objects, metrics, logger })
-  const archiver = createArchiver({ archive, store, publish: webhooks.publish, logger })
+  const media = createRunMedia(objects)
+  const archiver = createArchiver({ archive, media, store, publish: webhooks.publish, logger })
   const providers = await connectProviders({ config, only, redis: { kernel, subscriber }, logger })
   const queues = new Map(config.providers.map(({ name }) => [name, createBullmqQueue(name, jobs)]))
   const prices = await createPriceList(config, { tableName: (type) => findProviderSpec(type)?.pricesName })
@@ -88,6 +98,7 @@ export async function createWorkerDeps({ config, only, logger }: WorkerOptions):
     pump,
     held,
     archive,
+    media,
     spool: createSpool(join(config.dataDir, 'spool')),
     archiver,
     prices,

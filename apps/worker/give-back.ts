@@ -32,7 +32,7 @@ export async function giveBack(
     if (given !== 'requeued') return { status: 'done' }
     break
   }
-  const reason = delayMs > 0 ? 'capacity' : 'failure'
+  const reason = progress.operation !== undefined ? 'operation' : delayMs > 0 ? 'capacity' : 'failure'
   deps.metrics.requeues({ provider: provider.config.name, reason }).inc()
   if (spec.provider !== provider.config.name)
     return { status: 'done', after: () => addJob(deps, spec, delayMs) }

@@ -17,12 +17,30 @@ type EndableClaim = Pick<Claim, 'spec' | 'epoch' | 'homeChannel' | 'progress'>
  */
 export async function salvageRun(deps: WorkerDeps, claim: Claim): Promise<'ended' | 'retried'> {
   const { rid, onWorkerLoss } = claim.spec
+  const kept = await keepAsking(deps, claim)
+  if (kept === 'requeued') return 'retried'
+  if (kept === 'cancel') {
+    const error = new GatewayError('cancelled', 'The run was cancelled.')
+    await endBehind(deps, claim, { entries: [], error, mayBePaid: true })
+    return 'ended'
+  }
   if (onWorkerLoss === 'retry_once' && (await deps.store.retry(claim)) === 'retried') {
     deps.logger.warn({ rid }, 'a run whose worker was lost is called once more')
     return 'retried'
   }
   await endLostRun(deps, claim)
   return 'ended'
+}
+
+/** Who was lost had only asked for work that goes on at the provider: somebody else can ask as well. */
+async function keepAsking(
+  { store, logger }: WorkerDeps,
+  { spec, epoch, progress }: Claim,
+): Promise<'requeued' | 'cancel' | undefined> {
+  if (progress?.operation === undefined) return undefined
+  const kept = await store.requeue({ rid: spec.rid, epoch, spec, progress, delayMs: 0 })
+  logger.warn({ rid: spec.rid, kept }, 'a worker was lost that asked for an operation')
+  return kept === 'requeued' || kept === 'cancel' ? kept : undefined
 }
 
 /**
@@ -56,7 +74,7 @@ export async function buryRun(deps: WorkerDeps, claim: EndableClaim, cause: unkn
   await endBehind(deps, claim, { entries, error, mayBePaid: true })
 }
 
-/** Ends a run as failed, behind all that its log holds. `mayBePaid`: a call was made of which nobody has told. */
+/** Ends a run as failed or cancelled, behind all that its log holds. `mayBePaid`: a call was made of which nobody has told. */
 export async function endBehind(
   deps: WorkerDeps,
   { spec, epoch, homeChannel, progress }: EndableClaim,
@@ -67,7 +85,7 @@ export async function endBehind(
   const request = spec.stream ? await deps.store.body(spec.rid) : undefined
   const frames = spec.stream ? toLastFrames(deps, { spec, request, entries }, error) : []
   const end: RunEnd = {
-    outcome: 'failed',
+    outcome: error.code === 'cancelled' ? 'cancelled' : 'failed',
     error: error.toJSON(),
     ...(spec.fallback !== undefined && entries.length > 0 && { fallback: spec.fallback }),
     ...tellCosts(deps.prices, spec, {

@@ -8,6 +8,7 @@ import type { Heard } from './call-provider.ts'
 import { chooseNext, countUntried, leaveTarget, noteLimit, withTarget } from './go-on.ts'
 import { callHedged } from './hedge.ts'
 import { callsTo, currentTarget, type Journey } from './journey.ts'
+import { openOperator } from './operations/operator.ts'
 import { toLastError } from './last-error.ts'
 import type { Candidate } from './routes.ts'
 
@@ -63,11 +64,12 @@ export async function callUntilHeard(
 }
 
 function call(journey: Journey, ready: ReadyCall): Promise<Heard> {
-  const { claim, routes, held, progress } = journey
+  const { claim, routes, held, progress, provider, dialect } = journey
   const { spec } = claim
   const { hedgeAfterMs } = routes.policyOf(spec)
-  // The second call counts too.
-  if (hedgeAfterMs === undefined || progress.attempts.length + 2 > mostCalls) {
+  const begins = openOperator(provider, dialect, { spec, key: undefined, signal: held.signal }) !== undefined
+  // The second call counts too; and work that was begun twice would be paid twice.
+  if (begins || hedgeAfterMs === undefined || progress.attempts.length + 2 > mostCalls) {
     return callOnce(journey, { spec, ready, signal: held.signal })
   }
   return callHedged(journey, ready, hedgeAfterMs)

@@ -3,7 +3,7 @@ import { hash, randomUUID } from 'node:crypto'
 /** The id of a run and of the resource that the client sees, such as `chatcmpl-0190…` (32 hex digits of a UUIDv7). */
 export type RunId = string
 
-const runIdPattern = /^(?:chatcmpl-|cmpl-|resp_|msg_|gen_|blk_|embd_|run_)[0-9a-f]{32}$/
+const runIdPattern = /^(?:chatcmpl-|cmpl-|resp_|msg_|gen_|blk_|embd_|video_|run_)[0-9a-f]{32}$/
 
 /** 74 of its bits are random, so an id can't be guessed; the first 48 are the time of making, in milliseconds. */
 export function createRunId(prefix: string): RunId {

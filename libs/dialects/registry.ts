@@ -16,6 +16,7 @@ import {
 } from './answers/openai.ts'
 import { rerank } from './answers/rerank.ts'
 import { openaiCompletions } from './openai-completions/openai-completions.ts'
+import { openaiVideos } from './openai-videos/openai-videos.ts'
 import { unifiedBlocks } from './unified-blocks/unified-blocks.ts'
 
 /** Every dialect by its name. To add one: its folder, and a line here. */
@@ -33,6 +34,7 @@ export const dialects: Readonly<Record<string, Dialect>> = {
   [openaiSpeech.name]: openaiSpeech,
   [openaiTranscriptions.name]: openaiTranscriptions,
   [openaiTranslations.name]: openaiTranslations,
+  [openaiVideos.name]: openaiVideos,
   [rerank.name]: rerank,
   [unifiedBlocks.name]: unifiedBlocks,
 }

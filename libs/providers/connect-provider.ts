@@ -6,6 +6,7 @@ import packageJson from '../../package.json' with { type: 'json' }
 import type { ProviderTimeouts } from './http/clock.ts'
 import { type ExchangeRules, type RawAnswer, startExchange, tooLargeError } from './http/exchange.ts'
 import { readRetryAfterMs } from './http/retry-after.ts'
+import { readPieces } from './http/read-pieces.ts'
 import { startSignedExchange, unsendableKey } from './http/signed-exchange.ts'
 import type { OutgoingRequest, ProviderOptions, ProviderSpec } from './provider.ts'
 
@@ -26,8 +27,11 @@ export interface ProviderSettings {
 
 /** One request, complete but for the headers that the spec adds. */
 export interface ProviderCall {
+  /** POST if it is left out. */
+  method?: 'GET'
   /** Follows the base URL, and may hold a query. */
   path: string
+  /** Empty for a GET. */
   body: string | Uint8Array
   /** JSON if it is left out. */
   contentType?: string
@@ -40,6 +44,8 @@ export interface ProviderCall {
   rid: string
   /** Instead of the provider's own. */
   timeouts?: CallTimeouts | undefined
+  /** The most bytes of an answer, where that differs from the provider's. */
+  maxResponseBytes?: number
 }
 
 /** Those of a provider's timeouts that one call may have otherwise. */
@@ -59,6 +65,8 @@ export interface ProviderAnswer {
   readText(): Promise<string>
   /** The whole body of an answer that may be no text, which counts as its base64; throws as `readEvents` does. */
   readBytes(): Promise<Buffer>
+  /** The body while it comes, no faster than it is taken; throws as `readEvents` does. */
+  readPieces(): AsyncGenerator<Buffer>
 }
 
 /** A provider that can be called, on a connection pool of its own. */
@@ -110,8 +118,10 @@ export function connectProvider(spec: ProviderSpec, settings: ProviderSettings):
     async send(call, signal) {
       const path = basePath + call.path
       const headers = toHeaders(spec, call, name)
-      const exchange = (signed: Record<string, string>): Promise<RawAnswer> => {
-        const request = { method: 'POST', path, headers: { ...headers, ...signed }, body: call.body } as const
+      const { method = 'POST', body } = call
+      const exchange = (signed: Record<string, string>, at = path): Promise<RawAnswer> => {
+        const sent = { ...headers, ...signed }
+        const request = { method, path: at, headers: sent, body: method === 'GET' ? null : body }
         return startExchange(pool, request, rulesOf(call, rules), signal)
       }
       const signing = signer && {
@@ -121,7 +131,9 @@ export function connectProvider(spec: ProviderSpec, settings: ProviderSettings):
         provider: name,
         signal,
       }
-      const answer = await (signing === undefined ? exchange({}) : startSignedExchange(signing, exchange))
+      const first = await (signing === undefined ? exchange({}) : startSignedExchange(signing, exchange))
+      const next = method === 'GET' ? readRedirect(first, origin) : undefined
+      const answer = next === undefined ? first : await exchange({}, next)
       if (answer.status >= 300) throw await toError({ spec, provider: name, key: call.key }, answer)
       return {
         status: answer.status,
@@ -129,6 +141,7 @@ export function connectProvider(spec: ProviderSpec, settings: ProviderSettings):
         readEvents: (onEvents) => readEvents(answer, { provider: name, maxEventBytes, onEvents }),
         readText: () => readText(answer, name),
         readBytes: () => readMedia(answer, rules),
+        readPieces: () => readPieces(answer),
       }
     },
     async close() {
@@ -136,6 +149,15 @@ export function connectProvider(spec: ProviderSpec, settings: ProviderSettings):
       if (!pool.destroyed) await pool.close()
     },
   }
+}
+
+/** Files may lie elsewhere on the same server. What leads away from it would take the key along. */
+function readRedirect(answer: RawAnswer, origin: string): string | undefined {
+  const { status, headers } = answer
+  const url = status >= 300 && status < 400 ? URL.parse(headers.location ?? '', origin) : null
+  if (url?.origin !== origin) return undefined
+  answer.stop()
+  return url.pathname + url.search
 }
 
 function readBaseUrl(
@@ -153,7 +175,8 @@ function readBaseUrl(
   return { origin: url.origin, basePath: url.pathname.replace(/\/+$/, '') }
 }
 
-function rulesOf({ timeouts: own }: ProviderCall, rules: ExchangeRules): ExchangeRules {
+function rulesOf({ timeouts: own, maxResponseBytes }: ProviderCall, all: ExchangeRules): ExchangeRules {
+  const rules = maxResponseBytes === undefined ? all : { ...all, maxResponseBytes }
   if (own === undefined) return rules
   const { connectMs, firstByteMs, idleMs, totalMs } = rules.timeouts
   const timeouts = {

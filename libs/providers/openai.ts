@@ -1,5 +1,6 @@
 import { createChatAdapter } from './openai-chat/index.ts'
 import { openaiCompatible } from './openai-compatible.ts'
+import { openaiVideoOperations } from './operations/index.ts'
 import { openaiRoutes } from './openai-routes.ts'
 import type { ProviderSpec } from './provider.ts'
 
@@ -25,5 +26,6 @@ export const openai: ProviderSpec = {
   ),
   environment: { key: 'OPENAI_API_KEY', baseUrl: 'OPENAI_BASE_URL' },
   callHeaders: ['openai-organization', 'openai-project', 'openai-beta'],
+  operations: { 'openai-videos': openaiVideoOperations },
   adapter: createChatAdapter('openai'),
 }

@@ -1,4 +1,5 @@
 import type { CanonicalRequest, GatewayError, KeyHeadroom, Media, Part } from '#libs/core'
+import type { BuiltInOperation, OperationAdapter } from './operations/operation.ts'
 
 /**
  * What the gateway must know of an upstream vendor or server. A spec is a plain value, holds no state and does
@@ -54,6 +55,8 @@ export interface ProviderSpec {
   readonly readHeadroom?: (headers: Readonly<Record<string, string>>) => KeyHeadroom
   /** The translated lane; absent where the provider is reached by its native dialects alone. */
   readonly adapter?: ProviderAdapter
+  /** By dialect, what goes on at the provider after its answer, to be asked for and fetched. */
+  readonly operations?: Readonly<Record<string, OperationAdapter>>
   /** Answers in place of HTTP: only the built-in simulator has one. */
   readonly builtIn?: BuiltInProvider
 }
@@ -129,4 +132,5 @@ export interface BuiltInProvider {
   stream(request: CanonicalRequest, signal: AbortSignal): AsyncIterable<Part>
   /** Whole answers in dialects that have no canonical words, by dialect. A form's `body` is its `Media`. */
   readonly answers?: Readonly<Record<string, (body: unknown, model: string) => string | Media>>
+  readonly operations?: Readonly<Record<string, BuiltInOperation>>
 }

@@ -106,6 +106,19 @@ export interface Attempt {
   cost?: Cost
 }
 
+/** Work that goes on at the provider. It was begun once, and from then on is only asked for. */
+export interface Operation {
+  /** The provider's name for it. */
+  id: string
+  /** The name of the key that it belongs to. */
+  key: string | null
+  /** How often somebody has asked, and how often in a row that failed. */
+  polls: number
+  failures: number
+  /** As the provider tells. */
+  percent?: number
+}
+
 /**
  * What a run has been through that was given back to the waiting: whoever carries it next goes on where the last one
  * stopped.
@@ -124,6 +137,7 @@ export interface Progress {
   waitsSinceMs?: number
   /** When its first worker began. */
   startedAtMs: number
+  operation?: Operation
 }
 
 /** How a run was opened: told with its first frames. */

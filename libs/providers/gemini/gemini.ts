@@ -1,3 +1,4 @@
+import { veoOperations } from '../operations/index.ts'
 import type { ProviderSpec } from '../provider.ts'
 import { createDecoder } from './decoder.ts'
 import { readGeminiError } from './read-error.ts'
@@ -19,6 +20,7 @@ export const gemini: ProviderSpec = {
   },
   authorize: (key) => ({ 'x-goog-api-key': key }),
   readError: readGeminiError,
+  operations: { 'openai-videos': veoOperations },
   adapter: {
     toRequest: (request) => ({
       path: toPath(request.model, 'streamGenerateContent?alt=sse'),

@@ -18,6 +18,8 @@ export interface RawAnswer {
    * ends the exchange and is rethrown. To be called once.
    */
   read(onChunk: (chunk: Buffer) => void): Promise<void>
+  /** Lets no more chunks come for now, or again; meanwhile the timeouts go on. */
+  pause(isPaused: boolean): void
   /** Takes the body as ended here, and closes the connection. */
   stop(): void
 }
@@ -73,10 +75,10 @@ export function startExchange(
       if (isOpen) clock.enter('firstByte')
       else started.abort(abandoned)
     },
-    onResponseStart(_, status, headers) {
+    onResponseStart(started, status, headers) {
       if (status < 200) return
       clock.enter('idle')
-      head.resolve({ status, headers: joinValues(headers), read: (onChunk) => body.read(onChunk), stop })
+      head.resolve({ status, headers: joinValues(headers), ...toReading(body, started), stop })
     },
     onResponseData(_, chunk) {
       clock.touch()
@@ -94,6 +96,19 @@ export function startExchange(
     pool.dispatch(request, handler)
   }
   return head.promise
+}
+
+function toReading(
+  body: ReturnType<typeof createBody>,
+  controller: Dispatcher.DispatchController,
+): Pick<RawAnswer, 'read' | 'pause'> {
+  return {
+    read: (onChunk) => body.read(onChunk),
+    pause(isPaused) {
+      if (isPaused) controller.pause()
+      else controller.resume()
+    },
+  }
 }
 
 /** Keeps the chunks until there is a reader. `onThrow` is told when the cap is passed or the reader throws. */

@@ -8,6 +8,7 @@ import { dueAtMs, dueTokens } from './pace.ts'
 import { planAnswer } from './plan-answer.ts'
 import type { AnswerPlan } from './plan-answer.ts'
 import { simulateSpeech, simulateTranscription } from './simulate-audio.ts'
+import { simulatedVideos } from './simulate-video.ts'
 import { simulateEmbeddings } from './simulate-embeddings.ts'
 
 /** Answers inside the worker, with no network and no key; `docs/simulator.md` tells what a model's name can say. */
@@ -20,6 +21,9 @@ export const simulator: ProviderSpec = {
   builtIn: {
     models: ['lorem'],
     stream,
+    operations: {
+      'openai-videos': { ...simulatedVideos, start: answering(simulatedVideos.start) },
+    },
     answers: {
       'openai-embeddings': answering(simulateEmbeddings),
       'openai-speech': answering(simulateSpeech),
@@ -30,8 +34,8 @@ export const simulator: ProviderSpec = {
 }
 
 /** At once and without a pace; a fault with a status is the only one that a whole answer can have in here. */
-function answering<T>(simulate: (body: unknown, model: string) => T) {
-  return (body: unknown, model: string): T => {
+function answering<Body, T>(simulate: (body: Body, model: string) => T) {
+  return (body: Body, model: string): T => {
     const { fault } = parseSimulatorModel(model)
     if (fault !== undefined)
       throw toError(typeof fault.kind === 'number' ? fault.kind : 500, fault.retryAfterMs)

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { connectRedis, type Redis } from '#libs/redis'
-import { createArchive, createRedisRunStore, type RunEnd, type RunSpec } from '#libs/runs'
+import { createArchive, createRedisRunStore, createRunMedia, type RunEnd, type RunSpec } from '#libs/runs'
 import { openObjectStore, type ObjectStore } from '#libs/storage'
 import { createLogger } from '#libs/telemetry'
 import type { WebhookEvent } from '#libs/webhooks'
@@ -40,6 +40,7 @@ function open(eraseFails = false, publish: ArchiverOptions['publish'] = async ()
     archive,
     archiver: createArchiver({
       archive: eraseFails ? { ...archive, erase } : archive,
+      media: createRunMedia(objects),
       store,
       publish,
       logger,
