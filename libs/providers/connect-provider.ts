@@ -5,7 +5,9 @@ import { createSseDecoder, SseError, type SseDecoder, type SseEvent } from '#lib
 import packageJson from '../../package.json' with { type: 'json' }
 import type { ProviderTimeouts } from './http/clock.ts'
 import { type ExchangeRules, type RawAnswer, startExchange, tooLargeError } from './http/exchange.ts'
+import { readRedirect } from './http/redirect.ts'
 import { readRetryAfterMs } from './http/retry-after.ts'
+import { readErrorBody } from './http/read-error-body.ts'
 import { readPieces } from './http/read-pieces.ts'
 import { startSignedExchange, unsendableKey } from './http/signed-exchange.ts'
 import type { OutgoingRequest, ProviderOptions, ProviderSpec } from './provider.ts'
@@ -86,7 +88,6 @@ export interface ConnectedProvider {
 
 const defaultMaxEventBytes = 1024 * 1024
 const defaultMaxResponseBytes = 32 * 1024 * 1024
-const maxErrorBodyBytes = 64 * 1024
 const waitStatuses: ReadonlySet<number> = new Set([429, 503, 529])
 
 /** Opens no connection until the first call. Throws if the base URL is none that can be called. */
@@ -149,15 +150,6 @@ export function connectProvider(spec: ProviderSpec, settings: ProviderSettings):
       if (!pool.destroyed) await pool.close()
     },
   }
-}
-
-/** Files may lie elsewhere on the same server. What leads away from it would take the key along. */
-function readRedirect(answer: RawAnswer, origin: string): string | undefined {
-  const { status, headers } = answer
-  const url = status >= 300 && status < 400 ? URL.parse(headers.location ?? '', origin) : null
-  if (url?.origin !== origin) return undefined
-  answer.stop()
-  return url.pathname + url.search
 }
 
 function readBaseUrl(
@@ -295,20 +287,4 @@ async function toError({ spec, provider, key }: ErrorOrigin, answer: RawAnswer):
     provider,
     ...(retryAfterMs !== undefined && { retryAfterMs }),
   })
-}
-
-/** What came of it, also when it breaks off: the status tells more than the broken body does. */
-async function readErrorBody(answer: RawAnswer): Promise<string> {
-  const chunks: Buffer[] = []
-  let bytes = 0
-  try {
-    await answer.read((chunk) => {
-      chunks.push(chunk)
-      bytes += chunk.length
-      if (bytes > maxErrorBodyBytes) answer.stop()
-    })
-  } catch (error) {
-    if (error instanceof GatewayError && error.code === 'cancelled') throw error
-  }
-  return Buffer.concat(chunks).toString('utf8', 0, maxErrorBodyBytes)
 }

@@ -186,7 +186,7 @@ describe('the simulator, to the openai client', () => {
     await open()
 
     const notJson = await fetch(`${simulator.url}/v1/chat/completions`, { method: 'POST', body: '{"model":' })
-    const nowhere = await fetch(`${simulator.url}/v1/videos`, { method: 'POST' })
+    const nowhere = await fetch(`${simulator.url}/v1/nowhere`, { method: 'POST' })
 
     expect(notJson.status).toBe(400)
     expect(await notJson.json()).toMatchObject({ error: { code: 'invalid_json', param: null } })

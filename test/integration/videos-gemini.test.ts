@@ -71,6 +71,27 @@ test('Veo makes what was asked for in OpenAI’s words', async () => {
   })
 })
 
+test('a worker that dies while it asks is followed by another one', async () => {
+  const reached = Promise.withResolvers<void>()
+  const uri = 'https://generativelanguage.googleapis.com/v1beta/files/f-2:download?alt=media'
+  const response = { generateVideoResponse: { generatedSamples: [{ video: { uri } }] } }
+  upstream().answers.push(
+    json({ name: operation }),
+    () => reached.resolve(),
+    json({ name: operation, done: true, response }),
+    (answer) => void answer.writeHead(200, { 'content-type': 'video/mp4' }).end(film),
+  )
+  const { id } = await client.videos.create({ model, prompt: 'A river' })
+  await reached.promise
+  const [worker] = gateway().workers
+  await worker?.stop('SIGKILL')
+  await worker?.restart()
+  const isMade = async () => (await client.videos.retrieve(id)).status === 'completed'
+  await eventually('it is made', isMade, 60_000)
+  const begun = upstream().calls.filter(({ path }) => path.endsWith(':predictLongRunning'))
+  expect(begun).toHaveLength(1)
+}, 90_000)
+
 test.each([
   [
     'refuses',

@@ -49,6 +49,7 @@ export function readObject(answer: string): Record<string, unknown> {
   return read
 }
 
+/** What an adapter throws where an answer is not what it knows. */
 export function unreadable(reason: string, cause?: unknown): GatewayError {
   const message = `What the provider tells of its operation cannot be read: ${reason}.`
   return new GatewayError('upstream_protocol_error', message, { cause })
