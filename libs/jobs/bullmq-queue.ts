@@ -34,6 +34,8 @@ export function createBullmqQueue(provider: string, redis: Redis): JobQueue {
     streams: { events: { maxLen: 1_000 } },
     defaultJobOptions: jobOptions,
     skipWaitingForReady: true,
+    // It looks once, and a queue that got no answer then would never add a job. The worker looks, too.
+    skipVersionCheck: true,
   })
   // BullMQ forwards the connection's errors; their owner logs them.
   queue.on('error', () => undefined)

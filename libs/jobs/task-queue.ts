@@ -24,6 +24,8 @@ export function createTaskQueue(name: string, redis: Redis): TaskQueue {
     // One that failed leaves nothing behind: its owner misses it, and adds it again.
     defaultJobOptions: { attempts: 1, removeOnComplete: true, removeOnFail: true, stackTraceLimit: 5 },
     skipWaitingForReady: true,
+    // It looks once, and a queue that got no answer then would never add a job. The worker looks, too.
+    skipVersionCheck: true,
   })
   // BullMQ forwards the connection's errors; their owner logs them.
   queue.on('error', () => undefined)

@@ -101,3 +101,15 @@ test('a job that is put off keeps its priority, or has the one that it was given
 
   expect(await take(3)).toEqual(['c', 'b', 'a'])
 })
+
+test('a queue that was made while Redis was slow adds jobs when it is back', async () => {
+  const impatient = await connectRedis(server.url, 'request')
+  await redis.client('PAUSE', 3_000)
+  const early = createBullmqQueue('early', impatient)
+  await expect(early.add('a', 0)).rejects.toThrow(/timed out/)
+  await redis.ping()
+  await early.add('b', 0)
+  expect(await early.missing(['b'])).toEqual([])
+  await early.close()
+  impatient.disconnect()
+})

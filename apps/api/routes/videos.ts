@@ -99,7 +99,7 @@ function takeForms(scope: FastifyInstance): void {
 }
 
 async function create(deps: ApiDeps, request: FastifyRequest, reply: FastifyReply): Promise<object> {
-  const prepared = prepareRun(deps, openaiVideos, request)
+  const prepared = await prepareRun(deps, openaiVideos, request)
   const { spec } = prepared
   const rid = await accept(deps, prepared, '')
   if (rid !== spec.rid) reply.header('idempotent-replayed', 'true')
