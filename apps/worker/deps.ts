@@ -79,17 +79,15 @@ export async function createWorkerDeps({ config, only, logger }: WorkerOptions):
   const log = createRedisStreamLog(kernel)
   const pump = createAppendPump(log)
   const held = createHeldRuns(store, (error) => logger.warn({ err: error }, 'sign of life failed'))
-  const archive = createArchive({
-    store: objects,
-    exclusively: (tenant, act) => withLock(kernel, keys.erasing(tenant), act),
-  })
+  const archive = openArchive(objects, kernel)
   const webhooks = openWebhooks({ config, redis, objects, metrics, logger })
   const media = createRunMedia(objects)
   const archiver = createArchiver({ archive, media, store, publish: webhooks.publish, logger })
   const providers = await connectProviders({ config, only, redis: { kernel, subscriber }, logger })
   const queues = new Map(config.providers.map(({ name }) => [name, createBullmqQueue(name, jobs)]))
   const prices = await createPriceList(config, { tableName: (type) => findProviderSpec(type)?.pricesName })
-  const pace = createPace(kernel, (error) => onError(GatewayError.from(error)))
+  const onTrouble = (error: unknown): void => onError(GatewayError.from(error))
+  const pace = createPace(kernel, onTrouble)
   const health = await watchHealth(config, { redis: kernel, subscriber }, { metrics, onError })
   return {
     logger,
@@ -111,11 +109,7 @@ export async function createWorkerDeps({ config, only, logger }: WorkerOptions):
     shareOf: createShareOf(config),
     agingMs: config.general.agingMs,
     runMetrics: createRunMetrics(metrics, pace),
-    caches: createCacheMemory(config, {
-      redis: kernel,
-      metrics,
-      onError: (error) => onError(GatewayError.from(error)),
-    }),
+    caches: createCacheMemory(config, { redis: kernel, metrics, onError: onTrouble }),
     metrics,
     redis,
     async close() {
@@ -131,6 +125,13 @@ export async function createWorkerDeps({ config, only, logger }: WorkerOptions):
       for (const connection of Object.values(redis)) connection.disconnect()
     },
   }
+}
+
+function openArchive(objects: ObjectStore, redis: Redis): Archive {
+  return createArchive({
+    store: objects,
+    exclusively: (tenant, act) => withLock(redis, keys.erasing(tenant), act),
+  })
 }
 
 function watchHealth(
