@@ -161,7 +161,7 @@ export const metricList = {
   requeues: {
     type: 'counter',
     name: 'millrace_requeues_total',
-    help: 'Runs that a worker gave back: to another provider because of a failure, or to wait for capacity, or while the provider is at work on it.',
+    help: 'Runs that a worker gave back: to another provider because of a failure, to wait for capacity, or while the provider is at work on it.',
     labels: ['provider', 'reason'],
   },
   streamSubscribers: {
