@@ -22,12 +22,12 @@ import { createMetrics, type Logger, type Metrics } from '#libs/telemetry'
 import { createWebhooks, type Webhooks } from '#libs/webhooks'
 import { createAppendPump, type AppendPump } from './append-pump.ts'
 import { createArchiver, type Archiver } from './archiver.ts'
-import { createCacheMemory, type CacheMemory } from './cache-memory.ts'
+import { createCacheMemory, type CacheMemory } from './calls/cache-memory.ts'
 import { createHeldRuns, type HeldRuns } from './held-runs.ts'
-import { createRoutes, type Routes } from './routes.ts'
-import { createRunMetrics, type RunMetrics } from './run-metrics.ts'
-import { createSpool, type Spool } from './spool.ts'
-import { connectProviders, type WorkerProvider } from './worker-provider.ts'
+import { createRoutes, type Routes } from './calls/routes.ts'
+import { createRunMetrics, type RunMetrics } from './metrics/run-metrics.ts'
+import { createSpool, type Spool } from './upkeep/spool.ts'
+import { connectProviders, type WorkerProvider } from './calls/worker-provider.ts'
 
 export interface WorkerDeps {
   logger: Logger

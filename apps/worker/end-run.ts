@@ -4,7 +4,7 @@ import { beforeAll, type Cursor, type LogEntry } from '#libs/streams'
 import type { RunWriter } from './append-pump.ts'
 import type { WorkerDeps } from './deps.ts'
 import { insist } from './insist.ts'
-import type { SpooledRun } from './spool.ts'
+import type { SpooledRun } from './upkeep/spool.ts'
 
 /** A Redis that is away for longer may stay away for longer than this process lives. */
 const spoolAfterMs = 2_000

@@ -1,10 +1,10 @@
 import type { JobResult } from '#libs/jobs'
 import type { RunSpec } from '#libs/runs'
 import type { WorkerDeps } from './deps.ts'
-import { withTarget } from './go-on.ts'
+import { withTarget } from './calls/go-on.ts'
 import { insist } from './insist.ts'
-import type { Journey } from './journey.ts'
-import type { Elsewhere } from './try-calls.ts'
+import type { Journey } from './calls/journey.ts'
+import type { Elsewhere } from './calls/try-calls.ts'
 
 /**
  * Gives the run back to the waiting, for another provider or for later, and tells what becomes of its job. After

@@ -5,11 +5,11 @@ import type { JobResult } from '#libs/jobs'
 import { parkedJobMs } from '#libs/runs'
 import { carryRun } from './carry-run.ts'
 import type { WorkerDeps } from './deps.ts'
-import type { WorkerProvider } from './worker-provider.ts'
+import type { WorkerProvider } from './calls/worker-provider.ts'
 import { addJob } from './give-back.ts'
 import { insist } from './insist.ts'
-import { buryRun, salvageRun } from './salvage.ts'
-import { unparkNext } from './unpark.ts'
+import { buryRun, salvageRun } from './upkeep/salvage.ts'
+import { unparkNext } from './upkeep/unpark.ts'
 
 /** How often a job whose run is in other hands looks whether it has ended. */
 const heldPollMs = 1_000

@@ -2,9 +2,9 @@ import { GatewayError } from '#libs/core'
 import { toVideo, type VideoAsset } from '#libs/dialects'
 import type { OperationFile } from '#libs/providers'
 import type { Operation, RunMedia } from '#libs/runs'
-import type { Heard } from '../call-provider.ts'
-import type { Journey } from '../journey.ts'
-import type { Elsewhere } from '../try-calls.ts'
+import type { Heard } from '../calls/call-provider.ts'
+import type { Journey } from '../calls/journey.ts'
+import type { Elsewhere } from '../calls/try-calls.ts'
 import { openOperator, type Operator } from './operator.ts'
 
 const firstPollMs = 1_000

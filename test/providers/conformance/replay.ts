@@ -5,7 +5,7 @@ import { GatewayError, type ErrorRecord } from '#libs/core'
 import { getDialect, isStreamDialect } from '#libs/dialects'
 import { connectProvider, type ProviderSpec } from '#libs/providers'
 import type { RunSpec } from '#libs/runs'
-import { callProvider, type Heard } from '../../../apps/worker/call-provider.ts'
+import { callProvider, type Heard } from '../../../apps/worker/calls/call-provider.ts'
 import { readAnswerFile, type ConformanceCase } from './cases.ts'
 
 export interface Replayed {

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { GatewayError, type RunId } from '#libs/core'
 import { lanePriority, silentWorkerMs } from '#libs/runs'
-import type { WorkerDeps } from './deps.ts'
+import type { WorkerDeps } from '../deps.ts'
 import { promoteAged } from './aging.ts'
 import { salvageRun } from './salvage.ts'
 import { unparkAll } from './unpark.ts'

@@ -1,7 +1,7 @@
 import { createServer } from 'node:http'
 import { once } from 'node:events'
 import type { JobWorker } from '#libs/jobs'
-import type { WorkerDeps } from './deps.ts'
+import type { WorkerDeps } from '../deps.ts'
 
 /** A blocking wait for a job returns every five seconds. Past this, its connection is dead, whatever it says. */
 const silentMs = 12_000

@@ -5,10 +5,10 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { loadConfig } from '#config'
 import { providerSpecs } from '#libs/providers'
 import { createLogger } from '#libs/telemetry'
-import { startApi, type RunningApi } from '../../../apps/api/start-api.ts'
-import { startWorker, type RunningWorker } from '../../../apps/worker/worker.ts'
-import { startTestRedis, type TestRedis } from '../../support/redis.ts'
-import { startSimulator, type TestSimulator } from '../../support/simulator.ts'
+import { startApi, type RunningApi } from '../../../../apps/api/start-api.ts'
+import { startWorker, type RunningWorker } from '../../../../apps/worker/worker.ts'
+import { startTestRedis, type TestRedis } from '../../../support/redis.ts'
+import { startSimulator, type TestSimulator } from '../../../support/simulator.ts'
 
 let redis: TestRedis
 let upstream: TestSimulator

@@ -1,5 +1,5 @@
 import { knownTenants, type Config } from '#config'
-import type { WorkerDeps } from './deps.ts'
+import type { WorkerDeps } from '../deps.ts'
 
 /**
  * Shows how many runs of each tenant wait for their turn, of all providers, so that every worker tells the same. As

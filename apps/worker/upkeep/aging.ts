@@ -1,5 +1,5 @@
 import { lanePriorities, lanePriority } from '#libs/runs'
-import type { WorkerDeps } from './deps.ts'
+import type { WorkerDeps } from '../deps.ts'
 
 /** The part of a provider's places that runs which waited too long hold at most; at least one. */
 const agedPart = 10

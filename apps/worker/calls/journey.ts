@@ -3,10 +3,10 @@ import type { Dialect, FrameContext } from '#libs/dialects'
 import type { PriceList } from '#libs/prices'
 import { targetName, type Health } from '#libs/routing'
 import type { Attempt, ClaimResult, Progress } from '#libs/runs'
-import type { RunWriter } from './append-pump.ts'
+import type { RunWriter } from '../append-pump.ts'
 import type { WorkerProvider } from './worker-provider.ts'
 import type { CacheMemory } from './cache-memory.ts'
-import type { HeldRun } from './held-runs.ts'
+import type { HeldRun } from '../held-runs.ts'
 import type { Routes } from './routes.ts'
 
 /** The right to carry a run, as its claim gave it. */

@@ -6,8 +6,8 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll } from 'vitest'
-import { createRoutes, type Routes } from '../../../apps/worker/routes.ts'
-import { makeRunSpec } from '../../support/runs.ts'
+import { createRoutes, type Routes } from '../../../../apps/worker/calls/routes.ts'
+import { makeRunSpec } from '../../../support/runs.ts'
 
 let routes: Routes
 let directory: string

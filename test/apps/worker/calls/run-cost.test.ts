@@ -3,9 +3,9 @@ import type { PriceList } from '#libs/prices'
 import type { Attempt, RunSpec } from '#libs/runs'
 import { createMetrics } from '#libs/telemetry'
 import { expect, test } from 'vitest'
-import { tellCosts } from '../../../apps/worker/run-cost.ts'
-import { createRunMetrics } from '../../../apps/worker/run-metrics.ts'
-import { makeRunSpec } from '../../support/runs.ts'
+import { tellCosts } from '../../../../apps/worker/calls/run-cost.ts'
+import { createRunMetrics } from '../../../../apps/worker/metrics/run-metrics.ts'
+import { makeRunSpec } from '../../../support/runs.ts'
 
 const prices: PriceList = {
   priceOf: (provider) =>

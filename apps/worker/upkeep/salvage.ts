@@ -2,10 +2,10 @@ import { GatewayError } from '#libs/core'
 import { getStreamDialect } from '#libs/dialects'
 import type { ClaimResult, RunEnd, RunOpening, RunSpec } from '#libs/runs'
 import type { LogEntry } from '#libs/streams'
-import type { WorkerDeps } from './deps.ts'
-import { endCallerPlace } from './end-caller-place.ts'
-import { readEntries } from './end-run.ts'
-import { tellCosts, unknownCost } from './run-cost.ts'
+import type { WorkerDeps } from '../deps.ts'
+import { endCallerPlace } from '../calls/end-caller-place.ts'
+import { readEntries } from '../end-run.ts'
+import { tellCosts, unknownCost } from '../calls/run-cost.ts'
 
 type Claim = Extract<ClaimResult, { status: 'salvage' }>
 /** What the end of a run needs of its claim, whoever made it. */

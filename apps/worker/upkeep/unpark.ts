@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { GatewayError } from '#libs/core'
 import type { RunSpec } from '#libs/runs'
-import type { WorkerDeps } from './deps.ts'
+import type { WorkerDeps } from '../deps.ts'
 
 /** A job that is on its way to be parked can't be hurried yet; the sweeper comes for one that took longer. */
 const tryAgainAfterMs = [0, 20, 100]

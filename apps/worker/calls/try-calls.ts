@@ -8,7 +8,7 @@ import type { Heard } from './call-provider.ts'
 import { chooseNext, countUntried, leaveTarget, noteLimit, withTarget } from './go-on.ts'
 import { callHedged } from './hedge.ts'
 import { callsTo, currentTarget, type Journey } from './journey.ts'
-import { openOperator } from './operations/operator.ts'
+import { openOperator } from '../operations/operator.ts'
 import { toLastError } from './last-error.ts'
 import type { Candidate } from './routes.ts'
 

@@ -1,6 +1,6 @@
 import type { Pace, RunEnd, RunSpec } from '#libs/runs'
 import type { Metrics } from '#libs/telemetry'
-import type { Claim } from './journey.ts'
+import type { Claim } from '../calls/journey.ts'
 
 /** What a worker counts of its runs. */
 export interface RunMetrics {

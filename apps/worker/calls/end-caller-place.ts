@@ -1,7 +1,7 @@
 import { GatewayError } from '#libs/core'
 import { runLeaseId } from '#libs/keys'
 import type { RunEnd, RunSpec } from '#libs/runs'
-import type { WorkerDeps } from './deps.ts'
+import type { WorkerDeps } from '../deps.ts'
 
 /** Gives back what an ended run holds under the limits of its client's key. Nobody need wait for it. */
 export function endCallerPlace(

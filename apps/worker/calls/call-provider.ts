@@ -18,7 +18,7 @@ import type {
 } from '#libs/providers'
 import type { RunSpec } from '#libs/runs'
 import type { SseEvent } from '#libs/sse'
-import { openOperator } from './operations/operator.ts'
+import { openOperator } from '../operations/operator.ts'
 import type { CostTeller } from './run-cost.ts'
 
 /** Where a call puts what it hears. */

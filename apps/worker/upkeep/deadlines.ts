@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import { GatewayError, type RunId } from '#libs/core'
 import type { Progress } from '#libs/runs'
-import type { WorkerDeps } from './deps.ts'
-import { outOfTime } from './last-error.ts'
+import type { WorkerDeps } from '../deps.ts'
+import { outOfTime } from '../calls/last-error.ts'
 import { endBehind, salvageRun } from './salvage.ts'
 
 const intervalMs = 250
