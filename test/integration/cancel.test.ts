@@ -196,7 +196,10 @@ describe('deleting', () => {
   test('a run that goes on ends its call, and nobody can read it any more', async () => {
     const rid = await submit({ stream: true })
     await eventually('the provider is called', () => lastCall() !== undefined)
-    const reading = callApi(at(`${chats}/${rid}?stream=true`, 1), { headers: first })
+    // A reader from whom the run is taken in the midst of it is cut off, and is told 404 when it comes back.
+    const reading = callApi(at(`${chats}/${rid}?stream=true`, 1), { headers: first }).catch(() => ({
+      text: '',
+    }))
     const remove = () => callApi(at(`${chats}/${rid}`), { method: 'DELETE', headers: first })
     expect(await remove()).toMatchObject({
       status: 200,

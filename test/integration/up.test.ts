@@ -105,7 +105,7 @@ test('what the banner shows works at once, and Ctrl-C ends all of it when answer
 test('a second start knows what the first has done', async () => {
   const first = startUp('--port', '0')
   const model = 'sim/lorem?tokens=3'
-  const { json, text } = await callApi(`${await first.listening}/v1/chat/completions`, {
+  const { json } = await callApi(`${await first.listening}/v1/chat/completions`, {
     body: { model, messages: [{ role: 'user', content: 'Hello' }], store: true },
   })
   pressCtrlC(first)
@@ -113,7 +113,7 @@ test('a second start knows what the first has done', async () => {
 
   const second = startUp('--port', '0')
   const found = await callApi(`${await second.listening}/v1/chat/completions/${json.id}`)
-  expect(found).toMatchObject({ status: 200, text })
+  expect(found).toMatchObject({ status: 200, json: { ...json, metadata: {} } })
 })
 
 test('a port that is taken is told, with what to do, and nothing is left running', async () => {
