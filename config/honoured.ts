@@ -9,7 +9,6 @@ import type { Finding, Path } from './problems.ts'
  * and of the import from LiteLLM go with it. Items of lists count as their list.
  */
 const notHonoured: Readonly<Record<string, string>> = {
-  'models.targets.params': 'requests are sent without them',
   'general.drop_unsupported_params': 'parameters reach the provider as the client sent them',
 }
 

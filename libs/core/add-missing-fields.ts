@@ -1,7 +1,7 @@
 import { findTopLevelFields } from './json-text.ts'
 
 /** A JSON object as text, with those of these members in front that its outermost level lacks. */
-export function addMissingFields(json: string, values: Readonly<Record<string, string>>): string {
+export function addMissingFields(json: string, values: Readonly<Record<string, unknown>>): string {
   const missing = new Map(Object.entries(values))
   const fields = missing.size === 0 ? undefined : findTopLevelFields(json)
   for (const { name } of fields ?? []) missing.delete(name)

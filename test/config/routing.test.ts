@@ -137,7 +137,6 @@ models:
 
   expect(result.ok && result.warnings.map(({ message }) => message)).toEqual([
     'general.drop_unsupported_params: is accepted, but this release does not carry it out yet: parameters reach the provider as the client sent them',
-    'models[0].targets[0].params: is accepted, but this release does not carry it out yet: requests are sent without them',
   ])
 })
 

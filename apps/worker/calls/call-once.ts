@@ -1,4 +1,4 @@
-import { GatewayError } from '#libs/core'
+import { addMissingFields, GatewayError } from '#libs/core'
 import type { Attempt, RunSpec } from '#libs/runs'
 import type { ReadyCall } from './admit-call.ts'
 import { callProvider, type Heard } from './call-provider.ts'
@@ -29,9 +29,10 @@ export async function callOnce(journey: Journey, { spec, ready, signal, isHeard 
     outcome: 'ok',
   }
   progress.attempts.push(attempt)
-  const { timeouts } = routes.policyOf(spec)
+  const { timeouts, params } = routes.policyOf(spec)
   const frames = toFrameContext(claim)
-  const { body } = claim
+  const isJson = spec.bodyType === undefined
+  const body = isJson && params !== undefined ? addMissingFields(claim.body, params) : claim.body
   const leased = toLeased(provider, lease)
   const tellCost = createCostTeller(journey.prices, spec)
   try {

@@ -19,6 +19,8 @@ export interface Candidate {
 export interface CallPolicy {
   /** What differs from the provider's own. */
   timeouts: CallTimeouts | undefined
+  /** Fields for JSON requests that lack them. */
+  params: Readonly<Record<string, unknown>> | undefined
   /** How often to call it again after this error. */
   retriesAfter(code: ErrorCode): number
   /** The rest after the first call that failed; later ones are longer. */
@@ -83,6 +85,7 @@ export function createRoutes(config: Config, { health, prices }: RouteSources): 
       const policies = [{ default: settings?.retries }, model?.retries, modelDefaults.retries]
       return {
         timeouts: mergeTimeouts([modelDefaults.timeouts, model?.timeouts, settings?.timeouts]),
+        params: settings?.params,
         retriesAfter: (code) => retriesAfter(code, policies),
         retryDelayMs: model?.retryDelayMs ?? modelDefaults.retryDelayMs ?? defaultRetryDelayMs,
         hedgeAfterMs: model?.hedge?.delayMs,

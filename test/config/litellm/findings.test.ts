@@ -67,7 +67,7 @@ general_settings:
       '4 HONOURED model_list[0].litellm_params.model',
       '5 HONOURED model_list[0].litellm_params.api_key',
       '6 IGNORED model_list[0].litellm_params.mock_timeout',
-      '7 IGNORED model_list[0].litellm_params.temprature',
+      '7 HONOURED model_list[0].litellm_params.temprature',
       '9 IGNORED router_settings.nmu_retries',
       '10 HONOURED router_settings.num_retries',
       '12 HONOURED general_settings.master_key',
