@@ -1,7 +1,6 @@
-import { createHash } from 'node:crypto'
 import { createResourceId, isResourceId } from '#libs/core'
 import { keys, type Redis } from '#libs/redis'
-import { readObject, type ByteRange, type ObjectStore } from '#libs/storage'
+import { readObject, uploadMeasured, type ByteRange, type ObjectStore } from '#libs/storage'
 import { createCatalog, type CatalogPage, type CatalogQuery } from './catalog.ts'
 
 /** What is known of a file; its bytes never change. */
@@ -58,17 +57,7 @@ export function createFileStore(objects: ObjectStore, redis: Redis): FileStore {
 
   return {
     async store(tenant, body, id = createResourceId('file-')) {
-      const digest = createHash('sha256')
-      let bytes = 0
-      const measured = async function* (): AsyncGenerator<Uint8Array> {
-        for await (const piece of body) {
-          digest.update(piece)
-          bytes += piece.length
-          yield piece
-        }
-      }
-      await objects.upload(contentOf(tenant, id), measured())
-      return { id, bytes, sha256: digest.digest('hex') }
+      return { id, ...(await uploadMeasured(objects, contentOf(tenant, id), body)) }
     },
     discard: (tenant, id) => objects.delete(contentOf(tenant, id)),
     async register(tenant, record) {

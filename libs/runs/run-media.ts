@@ -1,6 +1,5 @@
-import { createHash } from 'node:crypto'
 import type { RunId } from '#libs/core'
-import { readObject, type ByteRange, type ObjectStore } from '#libs/storage'
+import { readObject, uploadMeasured, type ByteRange, type ObjectStore } from '#libs/storage'
 
 /** What runs have made that is too large for a record: files of their own in the object store, below `media/`. */
 export interface RunMedia {
@@ -19,19 +18,7 @@ export interface RunMedia {
 export function createRunMedia(objects: ObjectStore): RunMedia {
   const folderOf = (rid: RunId, tenant: string): string => `media/${tenant}/${rid}/`
   return {
-    async store({ rid, tenant }, name, body) {
-      const digest = createHash('sha256')
-      let bytes = 0
-      const measured = async function* (): AsyncGenerator<Uint8Array> {
-        for await (const piece of body) {
-          digest.update(piece)
-          bytes += piece.length
-          yield piece
-        }
-      }
-      await objects.upload(folderOf(rid, tenant) + name, measured())
-      return { bytes, sha256: digest.digest('hex') }
-    },
+    store: ({ rid, tenant }, name, body) => uploadMeasured(objects, folderOf(rid, tenant) + name, body),
     read: ({ rid, tenant }, name, range) => readObject(objects, folderOf(rid, tenant) + name, range),
     async erase(rid, tenant) {
       for (const key of await objects.list(folderOf(rid, tenant))) await objects.delete(key)

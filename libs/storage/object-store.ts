@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { keepMemoryFlat } from '#libs/core'
 
 /**
@@ -53,6 +54,25 @@ export async function* readObject(
     notePassed(piece.length)
     if (piece.length < end - start) return
   }
+}
+
+/** Uploads a body and tells what it was: its size, and its SHA-256 in hexadecimal. Throws as `upload` does. */
+export async function uploadMeasured(
+  store: Pick<ObjectStore, 'upload'>,
+  key: string,
+  body: AsyncIterable<Uint8Array>,
+): Promise<{ bytes: number; sha256: string }> {
+  const digest = createHash('sha256')
+  let bytes = 0
+  const measured = async function* (): AsyncGenerator<Uint8Array> {
+    for await (const piece of body) {
+      digest.update(piece)
+      bytes += piece.length
+      yield piece
+    }
+  }
+  await store.upload(key, measured())
+  return { bytes, sha256: digest.digest('hex') }
 }
 
 /** The store failed or refused. The message tells which store, what was tried and what to do; it holds no secret. */
